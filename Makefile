@@ -1,0 +1,61 @@
+# One file for everything a person types. `make` alone lists it.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# Torch comes first and alone: from this index Linux gets the CPU build, and what is installed after it keeps it.
+# With a GPU: `make setup TORCH_INDEX=https://download.pytorch.org/whl/cu130`, or an empty one for PyPI's build.
+TORCH := torch==2.13.0
+TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.org/whl/cpu)
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format train-generator train-planner train-critic eval clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## make .venv with everything for a CPU
+
+$(INSTALLED): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --retries 1 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(TORCH)
+	$(PIP) install -e '.[serve,models,train,dev]'
+	@touch $@
+
+demo: setup ## draw one document, from request to illustrated page, on this machine
+	$(BIN)/interleavethinker demo
+
+up: setup ## start the services and leave them running until Ctrl-C
+	$(BIN)/interleavethinker up
+
+test: setup ## run every test
+	$(BIN)/pytest -q
+
+check: setup ## what has to be green before a change is handed in: style, types, imports, quick tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest -q -m 'not slow'
+
+format: setup ## put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train-generator: setup ## train the small world's image generator (all three resume where they stopped)
+	$(BIN)/python -m training generator
+
+train-planner: setup ## train its planner
+	$(BIN)/python -m training planner
+
+train-critic: setup ## train its critic, on the generator's own drawings
+	$(BIN)/python -m training critic
+
+eval: setup ## measure the committed checkpoints on held-out requests (n = 300)
+	$(BIN)/python -m evaluation smallworld --n 300 --json
+
+clean: ## remove caches, and nothing that took long to make
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,321 @@
+"""The small world's held-out numbers: each model alone, then whole documents through the real services and the real
+loop.
+
+What is held out: a tenth of all variations of each family, and some things at some cells
+(`smallworld.scene.is_held_out`). The exact judge decides everything. Planner and critic are the services' own classes
+over a batched chat; the generator is the checkpoint's pipeline, batched; documents run through
+`services.orchestrator.loop`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from evaluation.batching import BatchedChat, Batcher
+from evaluation.statistics import balanced_accuracy, proportion
+from interleavethinker.checkpoint import Metric
+from interleavethinker.codec import CriticCodec, PlannerCodec, load_pack
+from interleavethinker.errors import Malformed, NotFound
+from interleavethinker.events import Event, StepFinished
+from interleavethinker.ports import Planning, put_image
+from interleavethinker.types import Brief, Critique, Drawing, ImageJob, ImageRef, InterleaveRequest, Outcome, Plan, Step
+from services.critic_service.service import CriticService
+from services.critic_service.settings import CriticSettings
+from services.orchestrator.loop import interleave
+from services.planner_service.service import PlannerService
+from services.planner_service.settings import PlannerSettings
+from smallworld.measure import compare, read
+from smallworld.paint import paint
+from smallworld.prompts import Impossible, Unreadable, apply, parse
+from smallworld.recipes import Recipe, recipe
+from smallworld.scene import PICTURE_PIXELS, Scene
+from training.drawings import Drawings
+from training.lessons import PlannerLesson, planner_lesson
+from training.sampler import draw, load_pipeline
+
+Say = Callable[[str], None]
+
+
+class MemoryBlobs:
+    """Content-addressed bytes of one evaluation."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, bytes] = {}
+
+    async def put(self, data: bytes) -> str:
+        import hashlib
+
+        digest = hashlib.sha256(data).hexdigest()
+        self._held[digest] = data
+        return digest
+
+    async def get(self, digest: str) -> bytes:
+        if digest not in self._held:
+            raise NotFound(f"no blob {digest}")
+        return self._held[digest]
+
+    async def has(self, digest: str) -> bool:
+        return digest in self._held
+
+
+async def stored(blobs: MemoryBlobs, picture: np.ndarray) -> ImageRef:
+    """Keep a uint8 picture as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return await put_image(blobs, buffer.getvalue(), width=PICTURE_PIXELS, height=PICTURE_PIXELS)
+
+
+async def loaded(blobs: MemoryBlobs, image: ImageRef) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(await blobs.get(image.digest))).convert("RGB"))
+
+
+class BatchedGenerator:
+    """Implements `ports.Generator`: jobs that are asked for together are drawn together; none is drawn twice."""
+
+    def __init__(self, directory: Path, blobs: MemoryBlobs) -> None:
+        self._pipeline, self._blobs = load_pipeline(directory), blobs
+        self._drawn: dict[str, Drawing] = {}
+        self._draw = Batcher(self._batch, 32)
+
+    def _batch(self, questions: list[tuple[str, np.ndarray | None, int]]) -> list[np.ndarray]:
+        prompts, befores, seeds = zip(*questions, strict=True)
+        return draw(self._pipeline, prompts, befores, seeds)
+
+    async def draw(self, job: ImageJob) -> Drawing:
+        if job.id not in self._drawn:
+            before = await loaded(self._blobs, job.references[0]) if job.references else None
+            picture = await self._draw((job.prompt, before, job.seed))
+            self._drawn[job.id] = Drawing(job_id=job.id, image=await stored(self._blobs, picture))
+        return self._drawn[job.id]
+
+    async def foresee(self, job: ImageJob) -> None:
+        return None
+
+    async def forget(self, job: ImageJob) -> None:
+        return None
+
+
+class PlannedBefore:
+    """Implements `ports.Planner` with plans that were made already, so that conditions are compared on the same
+    plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncIterator[Step | Planning]:
+        for step in self._plan.steps:
+            yield step
+        yield Planning(self._plan)
+
+
+@dataclass
+class World:
+    """The three checkpoints, opened, and the numbers so far."""
+
+    checkpoints: Path
+    n: int
+    seed: int
+    say: Say
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        pack = load_pack("compact")
+        self.blobs = MemoryBlobs()
+        self.planner = PlannerService(
+            BatchedChat(self.checkpoints / "planner"),
+            PlannerCodec(pack),
+            self.blobs,
+            PlannerSettings(max_tokens=600, reasks=0),
+        )
+        self.critic = CriticService(
+            BatchedChat(self.checkpoints / "critic"),
+            CriticCodec(pack),
+            self.blobs,
+            CriticSettings(max_tokens=200, reasks=0),
+        )
+        self.generator = BatchedGenerator(self.checkpoints / "generator", self.blobs)
+
+    async def plan(self, brief: Brief) -> Plan | None:
+        """The planner's plan, None when its answer cannot be read."""
+        try:
+            async for part in self.planner.plan(brief):
+                if isinstance(part, Planning):
+                    return part.plan
+        except (Malformed, ValueError):
+            return None
+        return None
+
+
+def carried_out(plan: Plan, start: Scene | None) -> list[Scene] | None:
+    """The scenes that a plan's prompts lead to; None when one cannot be read or carried out."""
+    scenes: list[Scene] = []
+    for step in plan.steps:
+        try:
+            start = apply(parse(step.prompt or ""), start)
+        except (Unreadable, Impossible):
+            return None
+        scenes.append(start)
+    return scenes
+
+
+def plan_is_right(lesson: PlannerLesson, plan: Plan) -> bool:
+    """Whether the plan leads through just the scenes asked for, numbered as asked; a description must say just what is
+    shown."""
+    if [step.index for step in plan.steps] != [step.index for step in lesson.plan.steps]:
+        return False
+    if lesson.kind == "describe":
+        return [step.auxiliary_text for step in plan.steps] == [step.auxiliary_text for step in lesson.plan.steps]
+    return carried_out(plan, lesson.start) == list(lesson.scenes)
+
+
+async def measure_planner(world: World) -> dict[str, Metric]:
+    """Valid: the codec reads it, and every prompt can be carried out. Exact: it is the right plan."""
+    rng = random.Random(f"evaluate planner {world.seed}")
+    lessons = [planner_lesson(rng, held_out=True) for _ in range(world.n)]
+
+    async def one(lesson: PlannerLesson) -> tuple[bool, bool]:
+        images = tuple([await stored(world.blobs, picture) for picture in lesson.pictures])
+        plan = await world.plan(Brief(prompt=lesson.brief.prompt, images=images))
+        if plan is None:
+            return False, False
+        fits = lesson.kind == "describe" or carried_out(plan, lesson.start) is not None
+        return fits, plan_is_right(lesson, plan)
+
+    results = await asyncio.gather(*(one(lesson) for lesson in lessons))
+    for kind in ("plan", "continue", "describe"):
+        part = [exact for lesson, (_, exact) in zip(lessons, results, strict=True) if lesson.kind == kind]
+        if part:
+            world.details[f"planner exact, {kind}"] = proportion(part)
+    return {"valid": proportion([valid for valid, _ in results]), "exact": proportion([exact for _, exact in results])}
+
+
+async def measure_critic(world: World) -> dict[str, Metric]:
+    """On the served generator's own held-out drawings, as many right as wrong ones where it makes enough of both."""
+    pool = Drawings.collect(world.generator._pipeline, 4 * world.n, world.seed + 7000, held_out=True)
+    half = world.n // 2
+    chosen = [pool.at(i) for i in (*pool.right[:half], *pool.wrong[:half])]
+
+    async def one(lesson: Any) -> bool:
+        before = None if lesson.before.min() == 255 else await stored(world.blobs, lesson.before)
+        critique = Critique(
+            prompt=lesson.prompt,
+            last_prompt=lesson.last_prompt,
+            before=before,
+            after=await stored(world.blobs, lesson.after),
+        )
+        return (await world.critic.judge(critique)).verdict.outcome is Outcome.ACCEPT
+
+    answers = await asyncio.gather(*(one(lesson) for lesson in chosen))
+    truths = [lesson.verdict.outcome is Outcome.ACCEPT for lesson in chosen]
+    for side, name in ((True, "right accepted"), (False, "wrong refused")):
+        part = [answer == truth for answer, truth in zip(answers, truths, strict=True) if truth is side]
+        if part:
+            world.details[f"critic, {name}"] = proportion(part)
+    return {"balanced_accuracy": balanced_accuracy(truths, answers)}
+
+
+def measure_generator(world: World) -> dict[str, Metric]:
+    """First attempts at steps of held-out documents, each from the right picture before it."""
+    rng = random.Random(f"evaluate generator {world.seed}")
+    steps: list[tuple[str, np.ndarray | None, Scene]] = []
+    while len(steps) < world.n:
+        made = recipe(rng, held_out=True)
+        number = rng.randrange(len(made.steps))
+        before = paint(made.steps[number - 1].after) if number else None
+        steps.append((made.steps[number].prompt, before, made.steps[number].after))
+    pictures = draw(
+        world.generator._pipeline, [s[0] for s in steps], [s[1] for s in steps], [rng.getrandbits(32) for _ in steps]
+    )
+    right = [compare(read(picture), step[2]).correct for picture, step in zip(pictures, steps, strict=True)]
+    for name, first in (("first pictures", True), ("edits", False)):
+        part = [good for good, step in zip(right, steps, strict=True) if (step[1] is None) is first]
+        if part:
+            world.details[f"generator, {name}"] = proportion(part)
+    return {"first_attempt_step_success": proportion(right)}
+
+
+async def measure_documents(world: World, attempts: int = 5) -> dict[str, Metric]:
+    """Whole documents from held-out requests: every step's kept picture must be exactly right.
+
+    The same request, plan and seeds with one attempt a step and with up to `attempts`.
+    """
+    rng = random.Random(f"evaluate documents {world.seed}")
+    recipes = [recipe(rng, held_out=True) for _ in range(world.n)]
+    draws: Counter[str] = Counter()
+
+    async def document(made: Recipe, seed: int) -> tuple[bool, bool]:
+        plan = await world.plan(Brief(prompt=made.request))
+        if plan is None or len(plan.steps) != len(made.steps):
+            return False, False
+        return await run(made, plan, seed, 1), await run(made, plan, seed, attempts)
+
+    async def run(made: Recipe, plan: Plan, seed: int, most: int) -> bool:
+        from interleavethinker.events import Drawn
+
+        pictures: dict[tuple[int, int], ImageRef] = {}
+        kept: dict[int, ImageRef] = {}
+
+        async def record(event: Event) -> None:
+            if isinstance(event, Drawn):
+                pictures[event.step, event.number] = event.drawing.image
+                draws[f"up to {most}"] += 1
+            elif isinstance(event, StepFinished) and event.kept:
+                kept[event.step] = pictures[event.step, event.kept]
+
+        await interleave(
+            InterleaveRequest(brief=Brief(prompt=made.request), seed=seed, max_attempts=most),
+            planner=PlannedBefore(plan),
+            generator=world.generator,
+            critic=world.critic,
+            record=record,
+            elapsed=lambda: 0.0,
+        )
+        shown = [
+            read(await loaded(world.blobs, kept[index])) if index in kept else None
+            for index in range(1, len(made.steps) + 1)
+        ]
+        return all(
+            reading is not None and compare(reading, step.after).correct
+            for reading, step in zip(shown, made.steps, strict=True)
+        )
+
+    results = await asyncio.gather(*(document(made, seed) for seed, made in enumerate(recipes)))
+    for attempts_allowed, count in sorted(draws.items()):
+        world.details[f"drawings a document, {attempts_allowed} attempts"] = round(count / world.n, 2)
+    for genre in ("how-to", "story", "manipulation"):
+        part = [looped for made, (_, looped) in zip(recipes, results, strict=True) if made.genre == genre]
+        if part:
+            world.details[f"document loop, {genre}"] = proportion(part)
+    return {"one_attempt": proportion([one for one, _ in results]), "loop": proportion([loop for _, loop in results])}
+
+
+async def evaluate(
+    checkpoints: Path, n: int, seed: int, say: Say
+) -> tuple[dict[str, dict[str, Metric]], dict[str, Any]]:
+    """All numbers: those that the project promises, and the details behind them."""
+    world = World(checkpoints, n, seed, say)
+    numbers: dict[str, dict[str, Metric]] = {}
+    parts: Sequence[tuple[str, Callable[[World], Any]]] = (
+        ("generator", measure_generator),
+        ("planner", measure_planner),
+        ("critic", measure_critic),
+        ("document", measure_documents),
+    )
+    for name, measure in parts:
+        started = time.monotonic()
+        result = measure(world)
+        numbers[name] = await result if asyncio.iscoroutine(result) else result
+        shown = ", ".join(f"{key} {m.value:.3f} [{m.low:.3f}, {m.high:.3f}]" for key, m in numbers[name].items())
+        say(f"{name}: {shown} (n = {n}, {time.monotonic() - started:.0f} s)")
+    return {name: numbers[name] for name in ("planner", "critic", "generator", "document")}, world.details

@@ -1,0 +1,168 @@
+"""A model behind any server of OpenAI's chat API, by URL: an unmodified `vllm serve`, SGLang, or a hosted one.
+
+Built on the openai SDK, which keeps what we would otherwise have to: the stream's format with its in-stream errors, and
+retries that honour Retry-After; it runs on the house's httpx2. Images go as `data:` URLs only, so that the server never
+fetches anything. Does not start, configure or load the server's model.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import httpx2
+import openai
+from openai.types.chat import ChatCompletionChunk
+
+from interleavethinker.chat.base import Token
+from interleavethinker.codec import ImagePart, Message, TextPart
+from interleavethinker.errors import BadRequest, BadSettings, Unavailable
+
+Flavour = Literal["vllm", "plain"]
+"""`vllm` also takes a prefix and a cache salt; `plain` is sent nothing but OpenAI's own fields."""
+
+_CONTROL = re.compile(r"<\|(\w+)\|>")
+_SIGNATURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
+
+
+class OpenAIChat:
+    """Implements `chat.Chat`. The server tokenises, so that control tokens in a text have to be broken here."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        flavour: Flavour = "vllm",
+        timeout: float = 120.0,
+        retries: int = 2,
+        logprobs: bool = True,
+        cache_salt: str | None = None,
+    ) -> None:
+        """`timeout`: seconds without a byte. `retries`: of an answer that has not begun. `logprobs`: False for servers
+        that refuse them; confidences are then unknown. `base_url` and `api_key` default to the OPENAI_* variables."""
+        self.model = model
+        self.supports_prefix = flavour == "vllm"
+        self._salt = cache_salt
+        self._logprobs = logprobs
+        self._api = openai.AsyncOpenAI(
+            base_url=base_url,
+            api_key=api_key or os.environ.get("OPENAI_API_KEY") or "none",  # vLLM asks for no key, the SDK for some
+            timeout=httpx2.Timeout(timeout, connect=5.0),
+            max_retries=retries,
+        )
+
+    async def stream(
+        self,
+        messages: Sequence[Message[bytes]],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+        prefix: str = "",
+    ) -> AsyncGenerator[Token, None]:
+        if prefix and not self.supports_prefix:
+            raise BadRequest(f"{self._api.base_url} cannot go on from a prefix: leave it out, or use flavour = 'vllm'")
+        spoken = [_message(message) for message in messages]
+        extra: dict[str, Any] = {"cache_salt": self._salt} if self._salt and self.supports_prefix else {}
+        if prefix:
+            spoken.append({"role": "assistant", "content": _plain(prefix)})
+            extra |= {"continue_final_message": True, "add_generation_prompt": False}
+        with self._our_errors():
+            chunks = await self._api.chat.completions.create(
+                model=self.model,
+                messages=spoken,
+                max_tokens=max_tokens,
+                temperature=temperature,
+                seed=seed,
+                logprobs=self._logprobs or openai.omit,
+                stream=True,
+                extra_body=extra or None,
+            )
+            waiting: list[tuple[str, float | None]] = []
+            async with chunks:  # leaving it early closes the connection, which is how a server learns to stop
+                async for chunk in chunks:
+                    for token in _tokens(chunk, waiting):
+                        yield token
+
+    async def ready(self) -> list[str]:
+        try:
+            with self._our_errors():
+                served = [model.id async for model in self._api.with_options(max_retries=0).models.list()]
+        except (BadRequest, BadSettings, Unavailable) as error:
+            return [error.detail]
+        if self.model in served:
+            return []
+        return [f"{self._api.base_url} does not serve {self.model}; it serves {', '.join(served) or 'nothing'}"]
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    @contextmanager
+    def _our_errors(self) -> Iterator[None]:
+        where = str(self._api.base_url)
+        try:
+            yield
+        except openai.RateLimitError as error:
+            raise Unavailable(f"{where} is asked too much at once: try again later ({_said(error)})") from error
+        except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+            raise BadSettings(f"{where} refuses the key: set api_key or OPENAI_API_KEY ({_said(error)})") from error
+        except openai.NotFoundError as error:
+            raise BadSettings(
+                f"{where} has no {self.model!r}: set `model` to what it serves ({_said(error)})"
+            ) from error
+        except openai.APIStatusError as error:
+            if error.status_code >= 500 or error.status_code in (408, 409):
+                raise Unavailable(f"{where} failed: look at its log and try again ({_said(error)})") from error
+            raise BadRequest(f"{where} refuses the request; change it as it says: {_said(error)}") from error
+        except (openai.APIError, httpx2.TransportError) as error:
+            raise Unavailable(f"{where} does not answer or broke off: is it running? ({_said(error)})") from error
+
+
+def _tokens(chunk: ChatCompletionChunk, waiting: list[tuple[str, float | None]]) -> Iterator[Token]:
+    """The tokens of a chunk. Its text may hold several, or ones whose log-probability came with a chunk before."""
+    if not chunk.choices:
+        return
+    choice = chunk.choices[0]
+    if choice.logprobs:
+        waiting += [(each.token, each.logprob) for each in choice.logprobs.content or ()]
+    text = choice.delta.content
+    if not text:
+        return
+    if "".join(spelled for spelled, _ in waiting) == text:
+        yield from (Token(*each) for each in waiting)
+    else:  # a character over several tokens: the text is sure, what each token adds to it is not
+        yield Token(text, waiting[0][1] if len(waiting) == 1 else None)
+    waiting.clear()
+
+
+def _message(message: Message[bytes]) -> Any:
+    parts = [_part(part) for part in message.parts]
+    only_text = all(part["type"] == "text" for part in parts)  # said as one string: some servers take nothing else
+    return {"role": message.role, "content": "".join(part["text"] for part in parts) if only_text else parts}
+
+
+def _part(part: TextPart | ImagePart[bytes]) -> dict[str, Any]:
+    if isinstance(part, ImagePart):
+        kind = next((kind for magic, kind in _SIGNATURES.items() if part.image.startswith(magic)), None)
+        if kind is None:
+            raise BadRequest("an image is neither PNG, JPEG nor WebP: send one of these")
+        return {
+            "type": "image_url",
+            "image_url": {"url": f"data:{kind};base64,{base64.b64encode(part.image).decode()}"},
+        }
+    return {"type": "text", "text": _plain(part.text)}
+
+
+def _plain(text: str) -> str:
+    """Break `<|im_end|>` and its like, which the server would read as control tokens; a person reads the same."""
+    return _CONTROL.sub(r"< |\1| >", text)
+
+
+def _said(error: Exception) -> str:
+    return (str(getattr(error, "message", "")) or str(error) or type(error).__name__)[:500]

@@ -1,0 +1,69 @@
+"""Which model a service talks to: settings, and the one place that turns them into a `Chat`.
+
+The backends are imported only when chosen: torch takes seconds, and a service that talks to a server needs none.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from interleavethinker.chat.base import Chat
+from interleavethinker.checkpoint import Pack, check_pack, read_manifest
+from interleavethinker.errors import BadCheckpoint
+from interleavethinker.settings import find_path
+
+
+class ChatSettings(BaseModel):
+    """A served model. The fields marked `local` or `openai` matter to that backend only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: Literal["local", "openai"] = Field(
+        default="local", description="`local`: transformers in this process; `openai`: a server of OpenAI's chat API"
+    )
+    model: str = Field(description="a checkpoint directory or Hugging Face id; openai: the server's name for it")
+
+    device: str = Field(default="cpu", description="local: torch's name of the device, such as cuda:0")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(default="float32", description="local: float32 on a CPU")
+    threads: int | None = Field(default=None, ge=1, description="local: torch's threads; None: torch's own choice")
+
+    base_url: str | None = Field(default=None, description="openai: with its /v1; None: OPENAI_BASE_URL")
+    api_key: SecretStr | None = Field(default=None, description="openai: None: OPENAI_API_KEY, or no key")
+    flavour: Literal["vllm", "plain"] = Field(default="vllm", description="openai: `plain` for other servers")
+    timeout: float = Field(default=120.0, gt=0, description="openai: seconds without a byte")
+    retries: int = Field(default=2, ge=0, description="openai: of an answer that has not begun")
+    logprobs: bool = Field(default=True, description="openai: false for servers that refuse them")
+    cache_salt: str | None = Field(default=None, description="openai, vllm: keeps prefix caches of tenants apart")
+
+
+def open_chat(settings: ChatSettings) -> Chat:
+    """The backend that the settings name. A local model is loaded in the background; `ready` tells when it is there."""
+    if settings.backend == "local":
+        from interleavethinker.chat.local import LocalChat
+
+        return LocalChat(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
+    from interleavethinker.chat.openai import OpenAIChat
+
+    return OpenAIChat(
+        settings.model,
+        base_url=settings.base_url,
+        api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+        flavour=settings.flavour,
+        timeout=settings.timeout,
+        retries=settings.retries,
+        logprobs=settings.logprobs,
+        cache_salt=settings.cache_salt,
+    )
+
+
+def trained_otherwise(settings: ChatSettings, pack: Pack) -> list[str]:
+    """Why the model does not fit the prompt pack, in words; empty when it does, or when it names no pack of its own."""
+    try:
+        manifest = read_manifest(find_path(settings.model))
+        if manifest:
+            check_pack(manifest, pack)
+    except BadCheckpoint as error:
+        return [error.detail]
+    return []

@@ -1,0 +1,1 @@
+"""The ports over HTTP: what the orchestrator holds of the planner, the critic and the generator."""

@@ -1,0 +1,129 @@
+"""One HTTP client for all services: ids on every call, problems as our errors, the one place where calls are retried.
+
+What is retried is absence (no connection, a cut connection, a 503), never an answer: a malformed model answer was
+already re-asked by its own service. All calls may safely be made twice: reads, pure questions, idempotent PUTs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from typing import Any
+
+import httpx2
+import stamina
+from pydantic_core import from_json
+
+from interleavethinker import http
+from interleavethinker.errors import InterleaveError, Unavailable
+
+
+class ServiceClient:
+    """Calls one service at `base_url`.
+
+    `timeout`: seconds without a byte before a call counts as lost. `patience`: seconds for which an absent service is
+    waited for, over all attempts, of which `attempts` may set a number. `transport` takes the calls instead of the
+    network, as `httpx2.ASGITransport(app)` does.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: float = 120.0,
+        patience: float = 30.0,
+        attempts: int | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._http = httpx2.AsyncClient(
+            base_url=self.base_url,
+            timeout=httpx2.Timeout(timeout, connect=5.0),
+            limits=httpx2.Limits(max_connections=None),
+            transport=transport,
+        )
+        self._retry = stamina.AsyncRetryingCaller(
+            attempts=attempts, timeout=patience, wait_initial=0.1, wait_max=5.0, wait_jitter=0.2
+        ).on(lambda error: isinstance(error, Unavailable) and error.retryable)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx2.Response:
+        """The finished response, its body read. Raises the service's own error, or Unavailable when nobody answers."""
+        return await self._retry(self._ask, method, path, json, params, headers)
+
+    async def events(
+        self, method: str, path: str, *, json: Any = None, headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[http.SSE, None]:
+        """The events of a stream; an `event: problem` is raised as its error.
+
+        Opening is retried. A stream that is cut later is Unavailable: whether to ask again from the start, only the
+        caller can know.
+        """
+        headers = {"Accept": http.EVENT_STREAM, **(headers or {})}
+        response = await self._retry(self._open, method, path, json, None, headers)
+        async with aclosing(response):
+            with self._reaching():
+                async for event in http.read_sse(response.aiter_lines()):
+                    if event.event == "problem":
+                        raise _error(500, event.data)
+                    yield event
+
+    async def ready(self) -> list[str]:
+        """What keeps the service from being ready, in its own words; empty when it is. Asked once, not retried."""
+        try:
+            await self._ask("GET", "/readyz", None, None, None)
+        except Unavailable as error:
+            problems = error.extra.get("problems")
+            return [str(each) for each in problems] if isinstance(problems, list) else [error.detail]
+        return []
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _ask(
+        self, method: str, path: str, json: Any, params: Mapping[str, Any] | None, headers: Mapping[str, str] | None
+    ) -> httpx2.Response:
+        response = await self._open(method, path, json, params, headers)
+        async with aclosing(response):
+            with self._reaching():
+                await response.aread()
+        return response
+
+    async def _open(
+        self, method: str, path: str, json: Any, params: Mapping[str, Any] | None, headers: Mapping[str, str] | None
+    ) -> httpx2.Response:
+        """A response that went well so far, its body unread."""
+        request = self._http.build_request(
+            method, path, json=json, params=params, headers={**http.trace_headers(), **(headers or {})}
+        )
+        with self._reaching():
+            response = await self._http.send(request, stream=True)
+            if response.is_error:
+                raise _error(response.status_code, await response.aread())
+        return response
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx2.TransportError as error:
+            raise Unavailable(f"{self.base_url} does not answer: {error or type(error).__name__}") from error
+
+
+def _error(status: int, body: bytes | str) -> InterleaveError:
+    """The error that a body tells; `status` counts where the body does not say one."""
+    try:
+        found = from_json(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        return http.error_from_problem({}, status)
+    said = found.get("status")
+    return http.error_from_problem(found, said if isinstance(said, int) else status)

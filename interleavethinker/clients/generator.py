@@ -1,0 +1,79 @@
+"""The generator over HTTP: idempotent PUTs by the job's digest, long polling, and DELETE when nobody waits any more."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from interleavethinker.clients.base import ServiceClient
+from interleavethinker.errors import Canceled, DrawFailed, InterleaveError, NotFound, Unavailable
+from interleavethinker.jobs import JobState, JobStatus, Priority
+from interleavethinker.types import Drawing, ImageJob
+
+log = structlog.get_logger(__name__)
+
+WAIT_SECONDS = 30
+"""How long one request waits for the ending before it asks again; well below usual proxies' 60 s."""
+HINT_SECONDS = 2.0
+
+
+class GeneratorClient(ServiceClient):
+    """Implements `ports.Generator` by a generator service."""
+
+    async def draw(self, job: ImageJob) -> Drawing:
+        """Draw the job, or get what was drawn before. Cancelling the call cancels a job that nobody else wants."""
+        try:
+            status = await self._drawn(job)
+        except asyncio.CancelledError:
+            await self.forget(job)
+            raise
+        if status.state is JobState.CANCELED:
+            raise Canceled("the drawing was canceled", job_id=job.id)
+        if status.drawing is None:
+            raise _failure(status)
+        return status.drawing
+
+    async def foresee(self, job: ImageJob) -> None:
+        """Queue the job behind all normal ones. Waits for no drawing, and raises nothing: it is only a hint."""
+        with suppress(InterleaveError, TimeoutError):
+            async with asyncio.timeout(HINT_SECONDS):
+                await self._ask("PUT", _path(job), _body(job), None, {"Priority": Priority.SPECULATIVE})
+
+    async def forget(self, job: ImageJob) -> None:
+        """Withdraw a hint or cancel a job. A service that is away is only logged: the caller is done with this job."""
+        try:
+            await self.call("DELETE", _path(job))
+        except Unavailable as error:
+            log.warning("a job could not be withdrawn", job_id=job.id, reason=error.detail)
+
+    async def _drawn(self, job: ImageJob) -> JobStatus:
+        status = await self._put(job)
+        while not status.state.final:
+            try:
+                response = await self.call("GET", _path(job), params={"wait": WAIT_SECONDS})
+                status = JobStatus.model_validate_json(response.content)
+            except NotFound:  # the queue was emptied: asking again is always right
+                status = await self._put(job)
+        return status
+
+    async def _put(self, job: ImageJob) -> JobStatus:
+        response = await self.call("PUT", _path(job), json=_body(job), params={"wait": WAIT_SECONDS})
+        return JobStatus.model_validate_json(response.content)
+
+
+def _path(job: ImageJob) -> str:
+    return f"/v1/images/{job.id}"
+
+
+def _body(job: ImageJob) -> object:
+    return job.model_dump(mode="json")
+
+
+def _failure(status: JobStatus) -> DrawFailed:
+    if status.problem is None:
+        return DrawFailed("the generator says neither what it drew nor what failed", job_id=status.job_id)
+    error = DrawFailed(status.problem.detail, job_id=status.job_id, reason=status.problem.code)
+    error.retryable = status.problem.retryable
+    return error

@@ -1,0 +1,124 @@
+"""What happens in a run, in order. A run IS its events: the document is a fold of them, and resume replays them.
+
+Events carry no sequence number or time of their own; the journal adds both (`Recorded`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from interleavethinker.types import Drawing, ImageJob, InterleaveRequest, Plan, Step, Value, Verdict
+
+
+class Status(StrEnum):
+    """A run's status. `partial`: cut short, its finished steps stand."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def final(self) -> bool:
+        return self not in (Status.QUEUED, Status.PROCESSING)
+
+
+class Problem(Value):
+    """Why a run ended badly; the fields of problem+json that a reader needs."""
+
+    code: str
+    detail: str
+    retryable: bool = False
+    raw: str | None = Field(default=None, description="the model's unreadable answer, where there was one")
+
+
+class Created(Value):
+    """The run was asked for. Always the first event."""
+
+    type: Literal["created"] = "created"
+    request: InterleaveRequest
+
+
+class Started(Value):
+    """An orchestrator works on the run; comes again after each restart."""
+
+    type: Literal["started"] = "started"
+
+
+class StepPlanned(Value):
+    """A step's object closed in the planner's stream."""
+
+    type: Literal["step_planned"] = "step_planned"
+    step: Step
+
+
+class Planned(Value):
+    """The plan is whole. `raw` holds every raw answer of the planner, failed re-asks included, the last one read."""
+
+    type: Literal["planned"] = "planned"
+    plan: Plan
+    raw: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+class Drawn(Value):
+    """An attempt was drawn. `number` counts from 1 within the step."""
+
+    type: Literal["drawn"] = "drawn"
+    step: int
+    number: int = Field(ge=1)
+    job: ImageJob
+    drawing: Drawing
+
+
+class Judged(Value):
+    """The critic's verdict on an attempt. `raw` as in `Planned`."""
+
+    type: Literal["judged"] = "judged"
+    step: int
+    number: int = Field(ge=1)
+    verdict: Verdict
+    raw: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+class StepFinished(Value):
+    """The step's picture is settled. `kept` is the attempt's number, None for a step that draws nothing.
+
+    `accepted` is False when the attempts were spent and the best one was kept, None when nobody judged it.
+    """
+
+    type: Literal["step_finished"] = "step_finished"
+    step: int
+    kept: int | None = None
+    accepted: bool | None = None
+
+
+class Finished(Value):
+    """The last event of every run."""
+
+    type: Literal["finished"] = "finished"
+    status: Status
+    problem: Problem | None = None
+
+
+Event = Annotated[
+    Created | Started | StepPlanned | Planned | Drawn | Judged | StepFinished | Finished, Field(discriminator="type")
+]
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+"""Reads any event from JSON: `EVENT.validate_json(text)`."""
+
+
+class Recorded(Value):
+    """An event as the journal holds it: `seq` counts from 1 without gaps within the run; `at` is UTC."""
+
+    run_id: str
+    seq: int = Field(ge=1)
+    at: datetime
+    event: Event

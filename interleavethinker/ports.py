@@ -1,0 +1,74 @@
+"""The doors between the rooms: what the loop needs of a planner, a generator, a critic and a blob store.
+
+Each port has several implementations and one contract suite in tests/contracts/. Nothing here knows HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple, Protocol
+
+from interleavethinker.types import Brief, Critique, Drawing, ImageJob, ImageRef, Plan, Step, Verdict
+
+
+class Planning(NamedTuple):
+    """The end of a planner's stream: the whole plan, and every raw answer (re-asked ones first)."""
+
+    plan: Plan
+    raw: tuple[str, ...] = ()
+
+
+class Judgement(NamedTuple):
+    """A verdict with the raw answers it was read from."""
+
+    verdict: Verdict
+    raw: tuple[str, ...] = ()
+
+
+class Planner(Protocol):
+    def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncIterator[Step | Planning]:
+        """Yield each step as it closes, then exactly one `Planning` whose plan holds just those steps.
+
+        Raises Malformed when no answer could be read within the bounded re-asks, Unavailable when nobody answers.
+        """
+        ...
+
+
+class Critic(Protocol):
+    async def judge(self, critique: Critique) -> Judgement:
+        """Judge one attempt. An answer that stays unreadable is a verdict of `abstain`, not an error."""
+        ...
+
+
+class Generator(Protocol):
+    async def draw(self, job: ImageJob) -> Drawing:
+        """Draw the job, or return what was drawn before: idempotent by `job.id`. Raises DrawFailed, Canceled,
+        Unavailable."""
+        ...
+
+    async def foresee(self, job: ImageJob) -> None:
+        """A hint that this job may come soon; it may be drawn ahead. Never raises, never waits."""
+        ...
+
+    async def forget(self, job: ImageJob) -> None:
+        """Withdraw a hint, or cancel a job that is under way."""
+        ...
+
+
+class Blobs(Protocol):
+    """Content-addressed bytes: a blob's name is the SHA-256 of its content."""
+
+    async def put(self, data: bytes) -> str:
+        """Store the bytes (once) and return their digest."""
+        ...
+
+    async def get(self, digest: str) -> bytes:
+        """The bytes. Raises NotFound."""
+        ...
+
+    async def has(self, digest: str) -> bool: ...
+
+
+async def put_image(blobs: Blobs, data: bytes, *, width: int, height: int, media_type: str = "image/png") -> ImageRef:
+    """Store an encoded image of the given size in pixels and return its name."""
+    return ImageRef(digest=await blobs.put(data), media_type=media_type, width=width, height=height)

@@ -1,0 +1,174 @@
+"""Settings by section: the environment, then a profile, then the model's defaults.
+
+Each service asks for its own section with its own pydantic model (`load_section("planner", PlannerSettings)`), so this
+module knows the sections' names and nothing of what stands in them. A name that nobody reads is an error that says the
+nearest right one: a typing mistake must not silently leave a default in force.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from interleavethinker.errors import BadSettings
+
+PREFIX = "INTERLEAVETHINKER_"
+SECTIONS = ("planner", "critic", "generator", "orchestrator", "blobs", "redis", "log")
+TOP_LEVEL = ("PROFILE", "HOME")
+FOREIGN = {"REDIS_URL": ("redis", "url")}
+"""Names that other programs gave to settings of ours; honoured, but weaker than our own name for the same thing."""
+
+_PROFILES = Path(__file__).parent / "profiles"
+_REPOSITORY = Path(__file__).parents[1]
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class BlobSettings(BaseModel):
+    """Where images live: a directory, or a `file://` URL of one. All services of a stack share it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    url: str = Field(default_factory=lambda: str(state_dir() / "blobs"))
+
+
+class RedisSettings(BaseModel):
+    """The queue's Redis. None: the generator service starts an embedded one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    url: str | None = None
+
+
+def state_dir() -> Path:
+    """Where this machine keeps journals, images and sockets: INTERLEAVETHINKER_HOME, else `var`. Not created here."""
+    return Path(os.environ.get(f"{PREFIX}HOME") or "var")
+
+
+def find_path(path: str | Path) -> Path:
+    """A relative path means the one under the working directory, else (where only that exists) the repository's."""
+    path = Path(path).expanduser()
+    beside_code = _REPOSITORY / path
+    return beside_code if not path.exists() and beside_code.exists() else path
+
+
+def load_section(name: str, model: type[T]) -> T:
+    """Build one section from, strongest first: `INTERLEAVETHINKER_<SECTION>__<FIELD>` (nested fields: more `__`), the
+    profile's `[section]` table, the model's defaults. Empty variables count as unset; lists and tables are JSON.
+
+    Raises BadSettings for unknown names, values that do not fit, and a profile that cannot be found.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[tuple[str, ...], str] = {}
+    for source in (_profile(), *_environment()):
+        for section, table in source.tree.items():
+            if section not in SECTIONS or not isinstance(table, dict):
+                raise BadSettings(source.unknown((section,), (*SECTIONS, *map(str.lower, TOP_LEVEL))))
+        _lay(source, source.tree.get(name, {}), model, values, (name,), origins)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise BadSettings("; ".join(_explain(name, found, origins) for found in error.errors())) from error
+
+
+def said(section: str, field: str) -> Any:
+    """What the environment or the profile says of one field, unchecked; None where neither does.
+
+    For whoever starts a service without importing it. The service checks its own section (`load_section`).
+    """
+    found = None
+    for source in (_profile(), *_environment()):
+        found = source.tree.get(section, {}).get(field, found)
+    return found
+
+
+class _Source(NamedTuple):
+    """Where values come from, a profile or one variable, and the values as `{section: {field: value}}`."""
+
+    origin: str
+    tree: dict[str, Any]
+
+    def unknown(self, path: tuple[str, ...], known: Collection[str]) -> str:
+        """Says that `path` is no setting, and which one was probably meant."""
+        near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
+        of_environment = self.origin.startswith(PREFIX)
+        if not near:
+            hint = f"known are {', '.join(known)}"
+        elif of_environment:
+            field = "__<FIELD>" if near[0] in SECTIONS and len(path) == 1 else ""
+            hint = f"did you mean {PREFIX}{'__'.join((*path[:-1], *near)).upper()}{field}?"
+        else:
+            hint = f"did you mean {near[0]!r}?"
+        what = self.origin if of_environment else f"{'.'.join(path)!r} in {self.origin}"
+        return f"{what} is not a setting: {hint}"
+
+
+def _profile() -> _Source:
+    chosen = os.environ.get(f"{PREFIX}PROFILE") or "cpu"
+    shipped = sorted(path.stem for path in _PROFILES.glob("*.toml"))
+    path = _PROFILES / f"{chosen}.toml" if chosen in shipped else Path(chosen)
+    if not path.is_file():
+        raise BadSettings(f"{PREFIX}PROFILE is {chosen!r}: write {', '.join(shipped)}, or the path of a .toml file")
+    try:
+        return _Source(str(path), tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise BadSettings(f"the profile {path} is not TOML: {error}") from error
+
+
+def _environment() -> Iterator[_Source]:
+    """One source for each variable that is set and not empty, the weaker ones first."""
+    for variable, path in FOREIGN.items():
+        if text := os.environ.get(variable):
+            yield _Source(variable, _branch(path, text))
+    for variable, text in sorted(os.environ.items()):
+        name = variable.removeprefix(PREFIX)
+        if text and variable != name and name not in TOP_LEVEL:
+            yield _Source(variable, _branch(name.lower().split("__"), _read(variable, text)))
+
+
+def _branch(path: Sequence[str], value: Any) -> dict[str, Any]:
+    first, *rest = path
+    return {first: _branch(rest, value) if rest else value}
+
+
+def _read(variable: str, text: str) -> Any:
+    """Plain text stays as it is, for the section's model to convert."""
+    if not text.startswith(("[", "{")):
+        return text
+    try:
+        return from_json(text)
+    except ValueError as error:
+        raise BadSettings(f"{variable} begins like JSON but cannot be read: {error}") from error
+
+
+def _lay(
+    source: _Source,
+    table: dict[str, Any],
+    model: type[BaseModel],
+    onto: dict[str, Any],
+    at: tuple[str, ...],
+    origins: dict[tuple[str, ...], str],
+) -> None:
+    """Lay the source's table over the values so far, nested sections field by field, noting where each came from."""
+    for field, value in table.items():
+        path = (*at, field)
+        if field not in model.model_fields:
+            raise BadSettings(source.unknown(path, model.model_fields))
+        inner = model.model_fields[field].annotation
+        if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, BaseModel):
+            onto[field] = dict(onto.get(field, {}))
+            _lay(source, value, inner, onto[field], path, origins)
+        else:
+            onto[field] = value
+            origins[path] = source.origin
+
+
+def _explain(section: str, found: ErrorDetails, origins: dict[tuple[str, ...], str]) -> str:
+    path = (section, *map(str, found["loc"]))
+    origin = next((origins[path[:n]] for n in range(len(path), 0, -1) if path[:n] in origins), "the defaults")
+    return f"{'.'.join(path)}: {found['msg']} (got {found['input']!r} from {origin})"

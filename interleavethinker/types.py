@@ -1,0 +1,207 @@
+"""The values that travel between services. All are frozen; unknown fields are refused.
+
+Images travel by name (`ImageRef`); their bytes only ever pass through a blob store. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+IMAGE_MARKER = "<image>"
+"""Stands in a brief's prompt where an input image belongs (the sharegpt habit of the paper's data, section 3)."""
+
+
+class Value(BaseModel):
+    """Base of every value: frozen, no unknown fields, and named by their content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    def canonical(self) -> str:
+        """JSON with sorted keys and no spaces; equal values give equal text."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @property
+    def content_digest(self) -> str:
+        """SHA-256 of `canonical()`, 64 hex digits."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the bytes, in hex")]
+
+
+class ImageRef(Value):
+    """An image by name. `digest` is the SHA-256 of the encoded bytes; width and height are in pixels."""
+
+    digest: Digest
+    media_type: str = "image/png"
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+
+
+class Size(Value):
+    """Width and height in pixels."""
+
+    width: int = Field(ge=16, le=4096)
+    height: int = Field(ge=16, le=4096)
+
+
+class Brief(Value):
+    """What the user asks of the planner: a text, and the input images in the order of its `<image>` markers.
+
+    Fewer markers than images: the images without one come first. More markers than images is an error.
+    """
+
+    prompt: str = Field(min_length=1, max_length=32_000)
+    images: tuple[ImageRef, ...] = ()
+
+    @model_validator(mode="after")
+    def _markers_fit(self) -> Self:
+        markers = self.prompt.count(IMAGE_MARKER)
+        if markers > len(self.images):
+            raise ValueError(f"the prompt has {markers} {IMAGE_MARKER} markers, {len(self.images)} images were given")
+        return self
+
+
+class CriticMode(StrEnum):
+    """How the critic is used. `off`: planner only, every first attempt stands. `quick`: its verdict is taken as it is.
+    `strict`: an accept counts only at a confidence of at least `STRICT_CONFIDENCE`."""
+
+    OFF = "off"
+    QUICK = "quick"
+    STRICT = "strict"
+
+
+STRICT_CONFIDENCE = 0.9
+
+
+class Budget(Value):
+    """Limits over a whole run, checked before each draw. None: no limit."""
+
+    max_draws: int | None = Field(default=None, ge=1, description="generator calls over the whole run")
+    max_seconds: float | None = Field(default=None, gt=0, description="wall-clock seconds since the run started")
+
+
+class GenerationParams(Value):
+    """How a picture is sampled; diffusers' names. None: the served model's own default."""
+
+    num_inference_steps: int | None = Field(default=None, ge=1, le=200)
+    guidance_scale: float | None = Field(default=None, ge=0, le=50)
+
+
+class InterleaveRequest(Value):
+    """One document to make. The defaults are the paper's: up to 5 attempts a step (section 1)."""
+
+    brief: Brief
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    max_attempts: int = Field(default=5, ge=1, le=20, description="drawings per step, the first one included (T_max)")
+    max_steps: int = Field(default=25, ge=1, le=100)
+    critic: CriticMode = CriticMode.QUICK
+    budget: Budget = Budget()
+    size: Size | None = Field(default=None, description="None: the generator's own default")
+    params: GenerationParams = GenerationParams()
+
+
+class Step(Value):
+    """One step of a plan (paper.md section 2). `index` is the step_number, which goes on where a given sequence stops.
+
+    A step without a prompt draws nothing (Task A: the answer stands in `auxiliary_text`).
+    """
+
+    index: int = Field(ge=1)
+    name: str = ""
+    instruction: str | None = None
+    prompt: str | None = None
+    auxiliary_text: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What a reader sees: the auxiliary text, else the instruction."""
+        return self.auxiliary_text or self.instruction or ""
+
+
+class Plan(Value):
+    """The whole plan, and the planner's thoughts before it."""
+
+    steps: tuple[Step, ...] = Field(min_length=1)
+    reasoning: str = ""
+
+    @model_validator(mode="after")
+    def _numbers_follow(self) -> Self:
+        numbers = [step.index for step in self.steps]
+        if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+            raise ValueError(f"step numbers must follow each other without a gap, got {numbers}")
+        return self
+
+
+class ImageJob(Value):
+    """One picture to draw. Its `id` is the digest of its content, so that the same job is never drawn or billed twice.
+
+    No references: text-to-image. With references: an edit of the first one, the others being further references.
+    """
+
+    prompt: str = Field(min_length=1, max_length=8_000)
+    references: tuple[ImageRef, ...] = ()
+    seed: int = Field(ge=0, lt=2**32)
+    size: Size | None = None
+    params: GenerationParams = GenerationParams()
+
+    @property
+    def id(self) -> str:
+        return self.content_digest
+
+
+class Drawing(Value):
+    """A finished job: the picture, what drew it, and how long it waited and was drawn (seconds)."""
+
+    job_id: Digest
+    image: ImageRef
+    model: str = Field(default="", description="generator as name@revision")
+    queue_seconds: float = Field(default=0.0, ge=0)
+    draw_seconds: float = Field(default=0.0, ge=0)
+
+
+class Critique(Value):
+    """What the critic is asked (paper.md section 1): one step only, never the request or the plan.
+
+    `before` is None for a first step without an input image; the critic is then shown a blank white picture.
+    """
+
+    prompt: str = Field(description="the step's original prompt")
+    last_prompt: str = Field(description="the prompt that this attempt was drawn from")
+    before: ImageRef | None = None
+    after: ImageRef
+
+
+class Outcome(StrEnum):
+    """`abstain`: no readable answer could be had; the attempt is kept, and the document says so."""
+
+    ACCEPT = "accept"
+    REVISE = "revise"
+    ABSTAIN = "abstain"
+
+
+class Verdict(Value):
+    """The critic's answer. `confidence` is the probability of its own verdict token, None where it is not known."""
+
+    outcome: Outcome
+    refined_prompt: str | None = Field(default=None, max_length=8_000)
+    reasoning: str = ""
+    confidence: float | None = Field(default=None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _revise_says_how(self) -> Self:
+        if self.outcome is Outcome.REVISE and not self.refined_prompt:
+            raise ValueError("a verdict of revise needs a refined_prompt")
+        return self
+
+    @property
+    def accept_probability(self) -> float:
+        """How probable the critic holds it that the attempt is right: ranks attempts. 0.5 where nothing is known."""
+        if self.outcome is Outcome.ABSTAIN or self.confidence is None:
+            return {Outcome.ACCEPT: 1.0, Outcome.REVISE: 0.0, Outcome.ABSTAIN: 0.5}[self.outcome]
+        return self.confidence if self.outcome is Outcome.ACCEPT else 1.0 - self.confidence

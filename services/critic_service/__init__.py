@@ -1,0 +1,1 @@
+"""The critic: one attempt in, a verdict out."""

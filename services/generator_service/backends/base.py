@@ -1,0 +1,43 @@
+"""What a worker asks of an image model: load once, then draw one picture at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from PIL import Image
+
+from interleavethinker.types import ImageJob
+
+OnStep = Callable[[int, int], None]
+"""Called with (steps finished, of all) after each denoising step; what it raises ends the drawing."""
+
+
+class Loaded(NamedTuple):
+    """What is really loaded. `model` is name@revision: with the job's content it determines the picture."""
+
+    model: str
+    device: str
+    dtype: str
+
+
+class DeviceLost(Exception):
+    """The accelerator's context is broken for good; only a new process can draw again."""
+
+
+class Backend(Protocol):
+    """Used by one thread only. The module that defines one has `open_backend(settings) -> Backend`."""
+
+    name: str
+
+    def setup(self) -> Loaded:
+        """Load the model; called once, before the first job. Raises BadCheckpoint or BadSettings."""
+        ...
+
+    def draw(self, job: ImageJob, references: Sequence[Image.Image], on_step: OnStep) -> Image.Image:
+        """Draw the job: text-to-image without references, else an edit of the first one, the others being looked at.
+
+        The picture depends only on the job, the references and the model. Raises DrawFailed for what this model cannot
+        draw, DeviceLost.
+        """
+        ...

@@ -1,0 +1,149 @@
+"""The API's side of a job's life: submit, look, wait, cancel; and noticing that a worker died.
+
+Every change of state is a script of transitions.py. Nothing here draws, and nothing here decides what an answer looks
+like over HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import redis.asyncio as aioredis
+from redis import RedisError
+
+from interleavethinker.errors import Unavailable
+from interleavethinker.events import Problem
+from interleavethinker.jobs import CancelAnswer, JobState, JobStatus, Priority, Progress
+from interleavethinker.types import Drawing, ImageJob, Value
+from services.generator_service import transitions
+from services.generator_service.keys import Keys
+from services.generator_service.presence import Presence
+from services.generator_service.queue import Send
+from services.generator_service.settings import GeneratorSettings
+
+LOOK_SECONDS = 1.0
+"""How often a waiter looks by itself: endings come by pub/sub within a millisecond, deaths only by looking."""
+MESSAGE_PATIENCE = 60.0
+"""Seconds after which a job that still waits behind others is announced again, should its message be lost."""
+
+
+class Ending(Value):
+    """A job that ended, as the metrics count it."""
+
+    outcome: Literal["done", "failed", "canceled"]
+    queue_seconds: float | None = None
+    draw_seconds: float | None = None
+
+
+class Jobs:
+    """Job records in Redis. Every method raises Unavailable while Redis is away."""
+
+    def __init__(self, client: aioredis.Redis, send: Send, settings: GeneratorSettings) -> None:
+        self._redis, self._send, self._settings = client, send, settings
+        self._keys = Keys(settings.namespace)
+        self._submit = client.register_script(transitions.SUBMIT)
+        self._cancel = client.register_script(transitions.CANCEL)
+        self._revive = client.register_script(transitions.REVIVE)
+
+    async def submit(self, job: ImageJob, priority: Priority, holder: str) -> JobStatus:
+        """Queue the job, or join it where it is queued, being drawn or done. `holder` names who wants it.
+
+        A failed or canceled job starts anew, and so does one that was drawn by another model than the one served now.
+        """
+        async with _reaching():
+            models = {worker.model for worker in await self.workers()}
+            model = models.pop() if len(models) == 1 else ""
+            args: list[Any] = [job.model_dump_json(), priority, holder, model, self._settings.record_seconds]
+            answer = await self._submit(keys=[self._keys.job(job.id)], args=args)
+        if answer == "send":
+            await asyncio.to_thread(self._send, job.id, priority)
+        return await self.status(job.id) or JobStatus(job_id=job.id, state=JobState.QUEUED)
+
+    async def status(self, job_id: str) -> JobStatus | None:
+        """How the job stands, None for an unknown one. Looking also puts right what a dead worker left behind."""
+        async with _reaching():
+            await self._put_right(job_id)
+            fields = ("state", "step", "of", "drawing", "problem")
+            state, step, of, drawing, problem = await self._redis.hmget(self._keys.job(job_id), fields)
+        if state is None:
+            return None
+        return JobStatus(
+            job_id=job_id,
+            state=JobState(str(state)),
+            progress=Progress(step=step or 0, of=of or 0),
+            drawing=Drawing.model_validate_json(drawing) if drawing else None,
+            problem=Problem.model_validate_json(problem) if problem else None,
+        )
+
+    async def wait(self, job_id: str, seconds: float) -> JobStatus | None:
+        """The status once the job has ended, or after so many seconds; None when there is no such job (any more)."""
+        deadline = time.monotonic() + seconds
+        async with _reaching(), self._redis.pubsub(ignore_subscribe_messages=True) as news:
+            await news.subscribe(self._keys.job(job_id))
+            while True:
+                status = await self.status(job_id)
+                left = deadline - time.monotonic()
+                if status is None or status.state.final or left <= 0:
+                    return status
+                await news.get_message(timeout=min(left, LOOK_SECONDS))
+
+    async def cancel(self, job_id: str, holder: str) -> CancelAnswer:
+        """Withdraw the holder's wish; the job stops at its next step when nobody else wants it."""
+        keys = [self._keys.job(job_id), self._keys.endings]
+        async with _reaching():
+            answer = await self._cancel(keys=keys, args=[holder, Ending(outcome="canceled").model_dump_json()])
+        return CancelAnswer(answer)
+
+    async def discard(self, job_id: str) -> None:
+        """Forget a finished job, so that it is drawn again."""
+        async with _reaching():
+            await self._redis.delete(self._keys.job(job_id))
+
+    async def workers(self) -> list[Presence]:
+        """The live workers, their model loaded."""
+        async with _reaching():
+            names = sorted(map(str, await self._redis.smembers(self._keys.workers)))
+            said = await self._redis.mget([self._keys.worker(name) for name in names]) if names else []
+            if gone := [name for name, text in zip(names, said, strict=True) if text is None]:
+                await self._redis.srem(self._keys.workers, *gone)
+        return [Presence.model_validate_json(text) for text in said if text is not None]
+
+    async def waiting(self) -> dict[Priority, int]:
+        """Messages in each queue."""
+        async with _reaching():
+            return {priority: await self._redis.llen(self._keys.queue(priority)) for priority in Priority}
+
+    async def next_ending(self, seconds: float) -> Ending | None:
+        """The next job that ended, for the one process that takes it; None when none does in so many seconds."""
+        async with _reaching():
+            found: Any = await self._redis.blpop([self._keys.endings], timeout=seconds)
+        return Ending.model_validate_json(found[1]) if found else None
+
+    async def _put_right(self, job_id: str) -> None:
+        idle = not any((await self.waiting()).values())
+        lost = Problem(
+            code="worker_lost",
+            detail=f"{self._settings.max_losses} workers died while they drew this job; ask for a smaller picture",
+        )
+        args: list[Any] = [
+            self._keys.lease(""),
+            self._settings.lease_seconds if idle else MESSAGE_PATIENCE,
+            self._settings.max_losses,
+            lost.model_dump_json(),
+            Ending(outcome="failed").model_dump_json(),
+        ]
+        queue = await self._revive(keys=[self._keys.job(job_id), self._keys.endings], args=args)
+        if queue:
+            await asyncio.to_thread(self._send, job_id, Priority(queue))
+
+
+@asynccontextmanager
+async def _reaching() -> AsyncIterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise Unavailable(f"the generator's Redis does not answer: {error}") from error

@@ -1,0 +1,88 @@
+"""The worker's side of a job's life: claim it, report each step, end it. Synchronous, since a drawing is.
+
+A claim gives a `Lease`: whoever holds another one, or an older one, can neither report nor end the job.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+import redis
+
+from interleavethinker.events import Problem
+from interleavethinker.jobs import JobState, Priority
+from interleavethinker.types import Drawing
+from services.generator_service import transitions
+from services.generator_service.jobs import Ending
+from services.generator_service.keys import Keys
+from services.generator_service.queue import Send
+from services.generator_service.settings import GeneratorSettings
+
+
+class CancelRequested(Exception):
+    """Raised between two denoising steps: nobody wants the picture any more."""
+
+
+class LeaseLost(Exception):
+    """The job was given to someone else while this worker was silent."""
+
+
+class Desk:
+    """Where a worker takes its jobs from."""
+
+    def __init__(self, client: redis.Redis, send: Send, settings: GeneratorSettings, worker: str) -> None:
+        self._redis, self._settings, self._worker = client, settings, worker
+        self.send, self.keys = send, Keys(settings.namespace)
+        self._claim = client.register_script(transitions.CLAIM)
+        self.advance = client.register_script(transitions.ADVANCE)
+        self.finish = client.register_script(transitions.FINISH)
+        self.record_seconds = settings.record_seconds
+
+    def claim(self, job_id: str) -> Lease | None:
+        """The job, if it is there to be drawn; None when it is taken, done, canceled or unknown."""
+        token = uuid.uuid4().hex
+        keys = [self.keys.job(job_id), self.keys.lease(token)]
+        found = self._claim(keys=keys, args=[token, self._worker, int(self._settings.lease_seconds * 1000)])
+        return Lease(self, job_id, token, job_json=found[0], queue_seconds=float(found[1])) if found else None
+
+
+class Lease:
+    """The right to draw one job. `job_json` is the ImageJob, `queue_seconds` how long it waited."""
+
+    def __init__(self, desk: Desk, job_id: str, token: str, *, job_json: str, queue_seconds: float) -> None:
+        self.job_id, self.token, self.job_json = job_id, token, job_json
+        self.queue_seconds = max(0.0, queue_seconds)
+        self._desk = desk
+
+    def advance(self, step: int, of: int) -> None:
+        """Report a finished step. Raises CancelRequested or LeaseLost when the drawing should stop."""
+        try:
+            answer = self._desk.advance(keys=[self._desk.keys.job(self.job_id)], args=[self.token, step, of])
+        except redis.RedisError:  # progress that nobody can read is no reason to stop drawing
+            return
+        if answer == "cancel":
+            raise CancelRequested
+        if answer == "lost":
+            raise LeaseLost
+
+    def done(self, drawing: Drawing) -> None:
+        ending = Ending(outcome="done", queue_seconds=drawing.queue_seconds, draw_seconds=drawing.draw_seconds)
+        self._end(JobState.DONE, "drawing", drawing.model_dump_json(), ending, model=drawing.model)
+
+    def failed(self, problem: Problem) -> None:
+        ending = Ending(outcome="failed", queue_seconds=self.queue_seconds)
+        self._end(JobState.FAILED, "problem", problem.model_dump_json(), ending)
+
+    def canceled(self) -> None:
+        self._end(JobState.CANCELED, "", "", Ending(outcome="canceled", queue_seconds=self.queue_seconds))
+
+    def _end(self, state: JobState, field: str, value: str, ending: Ending, model: str = "") -> None:
+        desk = self._desk
+        answer = desk.finish(
+            keys=[desk.keys.job(self.job_id), desk.keys.endings],
+            args=[self.token, state, field, value, model, desk.record_seconds, ending.model_dump_json()],
+        )
+        if answer == "lost":
+            raise LeaseLost
+        if answer != "ended":
+            desk.send(self.job_id, Priority(answer))

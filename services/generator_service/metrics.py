@@ -1,0 +1,54 @@
+"""What the generator's API exports, drawn from Redis since the workers serve no HTTP.
+
+Each ending is counted by exactly one API process, so sums over replicas are right. The gauges are equal in all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from interleavethinker.errors import Unavailable
+from interleavethinker.telemetry import SERVING, STEP_SECONDS
+from services.generator_service.jobs import Ending, Jobs
+
+log = structlog.get_logger(__name__)
+
+DRAWS = Counter("interleavethinker_draws", "Image jobs that ended, by outcome: done, failed, canceled.", ["outcome"])
+WAITING = Gauge("interleavethinker_draw_queue_length", "Jobs that wait for a worker, by priority.", ["priority"])
+WORKERS = Gauge("interleavethinker_draw_workers", "Live workers with their model loaded.")
+
+
+async def keep_count(jobs: Jobs) -> None:
+    """Count endings as they come, and refresh the gauges each second; for ever, also when Redis goes and comes back."""
+    while True:
+        try:
+            if ending := await jobs.next_ending(1.0):
+                count(ending)
+            await _refresh(jobs)
+        except Unavailable as error:
+            WORKERS.set(0)
+            log.warning("metrics cannot be refreshed", error=error.detail)
+            await asyncio.sleep(1.0)
+
+
+def count(ending: Ending) -> None:
+    """Add one ending to the counters and histograms."""
+    DRAWS.labels(ending.outcome).inc()
+    if ending.queue_seconds is not None:
+        STEP_SECONDS.labels("queue").observe(ending.queue_seconds)
+    if ending.draw_seconds is not None:
+        STEP_SECONDS.labels("draw").observe(ending.draw_seconds)
+
+
+async def _refresh(jobs: Jobs) -> None:
+    for priority, length in (await jobs.waiting()).items():
+        WAITING.labels(priority).set(length)
+    workers = await jobs.workers()
+    WORKERS.set(len(workers))
+    facts = {
+        name: sorted({getattr(each, name) for each in workers}) for name in ("backend", "model", "device", "dtype")
+    }
+    SERVING.labels("generator").info({name: ", ".join(values) for name, values in facts.items()})

@@ -1,0 +1,69 @@
+"""Who is there to draw: each worker says so, a few times per lease.
+
+It says so from a side thread, since a worker cannot answer anything while it draws.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import redis
+import structlog
+from pydantic import Field
+
+from interleavethinker.types import Value
+from services.generator_service.keys import Keys
+
+log = structlog.get_logger(__name__)
+
+
+class Presence(Value):
+    """A live worker and what it has really loaded."""
+
+    worker: str
+    backend: str
+    model: str = Field(description="name@revision")
+    device: str
+    dtype: str
+    host: str
+    pid: int
+
+
+class Heartbeat:
+    """Renews the worker's presence, and the lease that it holds while it draws. Use as a context manager.
+
+    Both run out `lease_seconds` after the process dies, which is how others learn of it.
+    """
+
+    def __init__(self, client: redis.Redis, keys: Keys, presence: Presence, lease_seconds: float) -> None:
+        self.lease: str | None = None
+        self._redis, self._keys, self._presence = client, keys, presence
+        self._milliseconds = int(lease_seconds * 1000)
+        self._interval = lease_seconds / 4
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self._beat()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+        self._redis.delete(self._keys.worker(self._presence.worker))
+
+    def _beat_on(self) -> None:
+        while not self._stopped.wait(self._interval):
+            try:
+                self._beat()
+            except redis.RedisError as error:  # it may come back; until then nobody could read a beat either
+                log.warning("Redis does not take the heartbeat", error=str(error))
+
+    def _beat(self) -> None:
+        with self._redis.pipeline(transaction=False) as beat:
+            beat.sadd(self._keys.workers, self._presence.worker)
+            beat.set(self._keys.worker(self._presence.worker), self._presence.model_dump_json(), px=self._milliseconds)
+            if lease := self.lease:
+                beat.pexpire(self._keys.lease(lease), self._milliseconds)
+            beat.execute()

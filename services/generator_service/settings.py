@@ -1,0 +1,42 @@
+"""What a deployer may say about the generator: the `[generator]` section."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class GeneratorSettings(BaseModel):
+    """One served model. The API and its workers read the same section."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: str = Field(default="diffusers", description="a module of our backends, or any by path")
+    model: str = Field(
+        default="checkpoints/smallworld/generator",
+        description="a pipeline's directory, or a Hugging Face id as name or name@revision",
+    )
+    imports: tuple[str, ...] = Field(
+        default=(),
+        description="modules with own classes of the pipeline, imported before it is loaded; a checkpoint names none",
+    )
+    call: dict[str, Any] = Field(
+        default={}, description="keyword arguments of every pipeline call; stronger than the checkpoint's call.json"
+    )
+    device: str = Field(default="auto", description="auto (CUDA where there is one), cpu, cuda, cuda:1")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="auto: bfloat16 on CUDA, float32 on a CPU"
+    )
+    threads: int | None = Field(default=None, ge=1, description="CPU threads of a worker; None: torch's own choice")
+    max_pixels: int = Field(default=2048 * 2048, ge=256, description="the largest picture that is drawn or edited")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8083, ge=0, le=65535)
+    namespace: str = Field(default="generator", pattern=r"^[\w-]+$", description="first part of every Redis key")
+
+    record_seconds: int = Field(default=24 * 3600, ge=1, description="how long a job's record is kept")
+    lease_seconds: float = Field(default=5.0, gt=0, description="a worker that is silent for so long has lost its job")
+    max_losses: int = Field(default=3, ge=1, description="so many workers may die drawing one job before it is failed")
+    longest_draw_seconds: int = Field(default=3600, ge=1, description="no drawing may take longer than this")
+    max_wait_seconds: float = Field(default=60.0, gt=0, description="the longest `wait` of one request")

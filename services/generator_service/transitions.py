@@ -1,0 +1,135 @@
+"""A job's life as conditional transitions in Redis: queued -> drawing -> done | failed | canceled.
+
+Each is one Lua script, so each happens entirely or not at all, whoever else asks at that moment: a duplicate message
+finds the job taken, a worker that lost its job cannot commit it. All clocks are Redis' own. No Python logic here.
+
+A job is one hash, KEYS[1]:
+  state, priority, job (JSON), queued_at, sent_at, started_at (seconds), step, of, lease (unique for each start; its own
+  key lives as long as the worker renews it), worker, losses, cancel, drawing or problem (JSON), model (what drew it),
+  and `for:<holder>` for each run that wants it.
+Endings are also pushed onto a list, KEYS[2], from which one API process counts each exactly once.
+"""
+
+from __future__ import annotations
+
+_NOW = """
+local t = redis.call('TIME')
+local now = t[1] + t[2] / 1000000
+"""
+
+_END = """
+local function finish(state, field, value, ending)
+  redis.call('HSET', KEYS[1], 'state', state)
+  if field ~= '' then redis.call('HSET', KEYS[1], field, value) end
+  redis.call('HDEL', KEYS[1], 'lease', 'worker', 'cancel')
+  redis.call('RPUSH', KEYS[2], ending)
+  redis.call('LTRIM', KEYS[2], -10000, -1)
+  redis.call('PUBLISH', KEYS[1], state)
+end
+"""
+
+SUBMIT = (
+    _NOW
+    + """
+-- ARGV: job, priority, holder, model now served ('' where unknown), ttl. Returns 'send' when a message must be sent.
+local state = redis.call('HGET', KEYS[1], 'state')
+if state == 'done' and ARGV[4] ~= '' and redis.call('HGET', KEYS[1], 'model') ~= ARGV[4] then state = false end
+local answer = 'join'
+if not state or state == 'failed' or state == 'canceled' then
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[1], 'state', 'queued', 'priority', ARGV[2], 'job', ARGV[1], 'queued_at', now, 'sent_at', now)
+  answer = 'send'
+elseif ARGV[2] == 'normal' and redis.call('HGET', KEYS[1], 'priority') == 'speculative' then
+  redis.call('HSET', KEYS[1], 'priority', 'normal', 'sent_at', now)
+  if state == 'queued' then answer = 'send' end
+end
+redis.call('HDEL', KEYS[1], 'cancel')
+redis.call('HSET', KEYS[1], 'for:' .. ARGV[3], 1)
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+return answer
+"""
+)
+
+CANCEL = (
+    _END
+    + """
+-- ARGV: holder, ending. Withdraws one holder's wish; the job stops when nobody else has one.
+local state = redis.call('HGET', KEYS[1], 'state')
+if not state then return 'unknown' end
+if state ~= 'queued' and state ~= 'drawing' then return 'already_done' end
+redis.call('HDEL', KEYS[1], 'for:' .. ARGV[1])
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if string.sub(field, 1, 4) == 'for:' then return 'still_wanted' end
+end
+if state == 'queued' then
+  finish('canceled', '', '', ARGV[2])
+else
+  redis.call('HSET', KEYS[1], 'cancel', 1)
+end
+return 'requested'
+"""
+)
+
+REVIVE = (
+    _NOW
+    + _END
+    + """
+-- ARGV: prefix of the leases' keys, patience in seconds, losses allowed, problem, ending.
+-- A drawing job whose lease ran out is queued again, and failed when it took too many workers with it; a queued job
+-- whose message may be lost is sent again (one too many does no harm). Returns the queue to send to, or nothing.
+local state = redis.call('HGET', KEYS[1], 'state')
+if state == 'drawing' then
+  if redis.call('EXISTS', ARGV[1] .. redis.call('HGET', KEYS[1], 'lease')) == 1 then return false end
+  if redis.call('HINCRBY', KEYS[1], 'losses', 1) >= tonumber(ARGV[3]) then
+    finish('failed', 'problem', ARGV[4], ARGV[5])
+    return false
+  end
+  redis.call('HSET', KEYS[1], 'state', 'queued', 'sent_at', now, 'step', 0)
+  redis.call('HDEL', KEYS[1], 'lease', 'worker')
+  return redis.call('HGET', KEYS[1], 'priority')
+elseif state == 'queued' and now - redis.call('HGET', KEYS[1], 'sent_at') > tonumber(ARGV[2]) then
+  redis.call('HSET', KEYS[1], 'sent_at', now)
+  return redis.call('HGET', KEYS[1], 'priority')
+end
+return false
+"""
+)
+
+CLAIM = (
+    _NOW
+    + """
+-- KEYS[2]: the lease's own key. ARGV: lease, worker, lease's milliseconds.
+-- Returns {job, seconds in the queue}, or nothing when the job is not there to be drawn.
+if redis.call('HGET', KEYS[1], 'state') ~= 'queued' then return false end
+redis.call('HSET', KEYS[1], 'state', 'drawing', 'lease', ARGV[1], 'worker', ARGV[2], 'started_at', now, 'step', 0)
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+return {redis.call('HGET', KEYS[1], 'job'), tostring(now - redis.call('HGET', KEYS[1], 'queued_at'))}
+"""
+)
+
+ADVANCE = """
+-- ARGV: lease, step, of. Returns 'go', 'cancel' or 'lost'.
+if redis.call('HGET', KEYS[1], 'lease') ~= ARGV[1] then return 'lost' end
+redis.call('HSET', KEYS[1], 'step', ARGV[2], 'of', ARGV[3])
+if redis.call('HGET', KEYS[1], 'cancel') then return 'cancel' end
+return 'go'
+"""
+
+FINISH = (
+    _NOW
+    + _END
+    + """
+-- ARGV: lease, state, field, value, model, ttl, ending. The fenced commit: only the lease's owner can end the job.
+-- Returns 'ended', 'lost', or the queue to send a message to when a job that stopped is wanted again by now.
+if redis.call('HGET', KEYS[1], 'lease') ~= ARGV[1] then return 'lost' end
+if ARGV[2] == 'canceled' and not redis.call('HGET', KEYS[1], 'cancel') then
+  redis.call('HSET', KEYS[1], 'state', 'queued', 'sent_at', now, 'step', 0)
+  redis.call('HDEL', KEYS[1], 'lease', 'worker')
+  return redis.call('HGET', KEYS[1], 'priority')
+end
+redis.call('HSET', KEYS[1], 'model', ARGV[5])
+finish(ARGV[2], ARGV[3], ARGV[4], ARGV[7])
+redis.call('EXPIRE', KEYS[1], ARGV[6])
+return 'ended'
+"""
+)

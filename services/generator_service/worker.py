@@ -1,0 +1,151 @@
+"""A worker: one process on one device, its model loaded before the first message, one picture a message.
+
+It never retries and never crashes over a job: whatever goes wrong with one ends it as failed, in words. What a worker
+that is killed leaves behind, others put right (jobs.Jobs).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+import uuid
+
+import celery.worker.state
+import redis
+import structlog
+from celery import Celery
+from PIL import Image
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from interleavethinker import http
+from interleavethinker.errors import InterleaveError, NotFound
+from interleavethinker.events import Problem
+from interleavethinker.ports import Blobs, put_image
+from interleavethinker.types import Drawing, ImageJob
+from services.generator_service.backends import open_backend
+from services.generator_service.backends.base import Backend, DeviceLost, Loaded
+from services.generator_service.keys import QUEUES, Keys
+from services.generator_service.lease import CancelRequested, Desk, Lease, LeaseLost
+from services.generator_service.pictures import marked_png, open_reference
+from services.generator_service.presence import Heartbeat, Presence
+from services.generator_service.queue import TASK, celery_app, sender
+from services.generator_service.settings import GeneratorSettings
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """Draws what messages point at."""
+
+    def __init__(
+        self, backend: Backend, loaded: Loaded, desk: Desk, heartbeat: Heartbeat, blobs: Blobs, max_pixels: int
+    ) -> None:
+        self._backend, self._loaded, self._desk = backend, loaded, desk
+        self._heartbeat, self._blobs, self._max_pixels = heartbeat, blobs, max_pixels
+
+    def draw(self, job_id: str, run_id: str | None = None, request_id: str | None = None) -> None:
+        """The task: draw the job if it is there to be drawn. A duplicate finds it taken or done and does nothing."""
+        http.run_id.set(run_id)
+        http.request_id.set(request_id)
+        lease = self._desk.claim(job_id)
+        if lease is None:
+            return log.debug("nothing to draw", job_id=job_id)
+        self._heartbeat.lease = lease.token
+        try:
+            self._end(lease)
+        except LeaseLost:
+            log.warning("another worker has this job by now", job_id=job_id)
+        finally:
+            self._heartbeat.lease = None
+
+    def _end(self, lease: Lease) -> None:
+        try:
+            drawing = self._drawing(lease)
+        except CancelRequested:
+            lease.canceled()
+            log.info("canceled", job_id=lease.job_id)
+        except InterleaveError as error:
+            self._fail(lease, Problem(code=error.code, detail=error.detail, retryable=error.retryable))
+        except DeviceLost as error:
+            self._fail(
+                lease, Problem(code="device_lost", detail=f"the worker's device failed: {error}", retryable=True)
+            )
+            celery.worker.state.should_stop = os.EX_SOFTWARE  # a new process may draw again, this one cannot
+        except LeaseLost:
+            raise
+        except Exception as error:  # whatever a model raises ends its job, not the worker
+            log.exception("the model failed", job_id=lease.job_id)
+            self._fail(lease, Problem(code="draw_failed", detail=f"the model failed: {type(error).__name__}: {error}"))
+        else:
+            lease.done(drawing)
+            log.info("drawn", job_id=lease.job_id, image=drawing.image.digest, seconds=round(drawing.draw_seconds, 3))
+
+    def _drawing(self, lease: Lease) -> Drawing:
+        start = time.perf_counter()
+        job = ImageJob.model_validate_json(lease.job_json)
+        references = asyncio.run(self._references(job))
+        picture = self._backend.draw(job, references, lease.advance)
+        data = marked_png(picture, job, self._loaded.model)
+        image = asyncio.run(put_image(self._blobs, data, width=picture.width, height=picture.height))
+        return Drawing(
+            job_id=lease.job_id,
+            image=image,
+            model=self._loaded.model,
+            queue_seconds=lease.queue_seconds,
+            draw_seconds=time.perf_counter() - start,
+        )
+
+    async def _references(self, job: ImageJob) -> list[Image.Image]:
+        found = []
+        for number, reference in enumerate(job.references, start=1):
+            name = f"reference {number} of {len(job.references)} ({reference.digest})"
+            try:
+                data = await self._blobs.get(reference.digest)
+            except NotFound as error:
+                raise NotFound(f"{name} is not in the image store: upload it again") from error
+            found.append(open_reference(data, name=name, max_pixels=self._max_pixels))
+        return found
+
+    def _fail(self, lease: Lease, problem: Problem) -> None:
+        lease.failed(problem)
+        log.warning("failed", job_id=lease.job_id, code=problem.code, detail=problem.detail)
+
+
+def work(settings: GeneratorSettings, redis_url: str, blobs: Blobs) -> None:
+    """Load the model, then draw until a signal: SIGTERM lets the drawing under way finish."""
+    backend = open_backend(settings)
+    loaded = backend.setup()
+    name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    presence = Presence(
+        worker=name, backend=backend.name, host=socket.gethostname(), pid=os.getpid(), **loaded._asdict()
+    )
+    client = redis.Redis.from_url(
+        redis_url,
+        decode_responses=True,
+        socket_timeout=10,
+        retry=Retry(ExponentialBackoff(cap=2, base=0.05), retries=8),
+    )
+    app = celery_app(settings, redis_url)
+    desk = Desk(client, sender(app), settings, name)
+    with Heartbeat(client, Keys(settings.namespace), presence, settings.lease_seconds) as heartbeat:
+        log.info("ready to draw", **presence.model_dump())
+        worker = Worker(backend, loaded, desk, heartbeat, blobs, settings.max_pixels)
+        _consume(app, worker, name)
+
+
+def _consume(app: Celery, worker: Worker, name: str) -> None:
+    for chatty in ("celery.worker.strategy", "celery.app.trace"):  # our own lines say the same, with the run's id
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    app.task(worker.draw, name=TASK)
+    app.Worker(
+        hostname=name,
+        queues=list(QUEUES.values()),
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    ).start()

@@ -1,0 +1,87 @@
+"""The orchestrator service: builds the app, opens what it stands on, and takes up unfinished runs at start-up.
+
+Deliberately not here: the routes (`api`) and the algorithm (`loop`). One orchestrator works on a journal at a time:
+at its start it takes up whatever is unfinished there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+
+from interleavethinker.blobs import open_blobs
+from interleavethinker.clients.base import ServiceClient
+from interleavethinker.clients.critic import CriticClient
+from interleavethinker.clients.generator import GeneratorClient
+from interleavethinker.clients.planner import PlannerClient
+from interleavethinker.ports import Blobs, Critic, Generator, Planner
+from interleavethinker.settings import BlobSettings, load_section
+from services.anatomy import service_app
+from services.orchestrator.api import House, router
+from services.orchestrator.body import BodyLimit
+from services.orchestrator.journal import Journal
+from services.orchestrator.runs import Runs
+from services.orchestrator.settings import OrchestratorSettings
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(
+    settings: OrchestratorSettings | None = None,
+    *,
+    planner: Planner | None = None,
+    critic: Critic | None = None,
+    generator: Generator | None = None,
+    blobs: Blobs | None = None,
+) -> FastAPI:
+    """The service, ready to be served. A port that is not given is the client of the URL in the settings."""
+    settings = settings or load_section("orchestrator", OrchestratorSettings)
+    planner = planner or PlannerClient(settings.planner_url)
+    critic = critic or CriticClient(settings.critic_url)
+    generator = generator or GeneratorClient(settings.generator_url)
+    blobs = blobs or open_blobs(load_section("blobs", BlobSettings))
+    clients = {
+        name: port
+        for name, port in {"planner": planner, "critic": critic, "generator": generator}.items()
+        if isinstance(port, ServiceClient)
+    }
+    journal = Journal(settings.journal)
+
+    async def ready() -> list[str]:
+        answers = await asyncio.gather(journal.ready(), *(client.ready() for client in clients.values()))
+        named = zip(("journal", *clients), answers, strict=True)
+        return [f"{name}: {problem}" for name, problems in named for problem in problems]
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(journal)
+            for client in clients.values():
+                stack.push_async_callback(client.close)
+            runs = Runs(
+                journal,
+                planner=planner,
+                critic=critic,
+                generator=generator,
+                at_once=settings.runs_at_once,
+                speculate=settings.speculate,
+            )
+            stack.push_async_callback(runs.close)
+            app.state.house = House(settings, journal, runs, blobs)
+            log.info("unfinished runs are taken up", runs=await runs.resume())
+            yield
+
+    app = service_app(
+        "orchestrator",
+        ready=ready,
+        lifespan=lifespan,
+        title="InterleaveThinker",
+        description="Illustrated documents: planned, drawn, judged and redrawn.",
+    )
+    app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
+    app.include_router(router)
+    return app

@@ -1,0 +1,125 @@
+"""What callers send and get back: the JSON of POST /interleave, and of a run with its links.
+
+Deliberately not here: the routes (`api`), and the request as the inside knows it (`types.InterleaveRequest`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from interleavethinker.document import Document
+from interleavethinker.errors import BadRequest
+from interleavethinker.events import Status
+from interleavethinker.ports import Blobs
+from interleavethinker.types import Brief, Budget, CriticMode, GenerationParams, InterleaveRequest, Size
+from services.orchestrator.intake import take_images
+from services.orchestrator.journal import RunSummary
+from services.orchestrator.settings import ImageLimits
+
+EXAMPLES: list[JsonValue] = [
+    {"prompt": "How do I draw a snowman with a red hat, step by step?"},
+    {
+        "prompt": "<image> Continue this story with three more pictures.",
+        "images": ["data:image/png;base64,iVBORw0KGgo..."],
+        "seed": 7,
+        "max_attempts": 3,
+        "critic": "strict",
+        "budget": {"max_draws": 12, "max_seconds": 120},
+        "size": {"width": 512, "height": 512},
+        "params": {"num_inference_steps": 4},
+    },
+]
+
+
+class Ask(BaseModel):
+    """A document to make."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": EXAMPLES})
+
+    prompt: str = Field(min_length=1, max_length=32_000, description="`<image>` marks where an input image belongs")
+    images: tuple[str, ...] = Field(
+        default=(), description="PNG, JPEG or WebP as a data: URL or base64, or the digest of a stored image"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**32, description="the same request and seed give the same document")
+    max_attempts: int = Field(default=5, ge=1, le=20, description="drawings per step, the first one included")
+    max_steps: int = Field(default=25, ge=1, le=100)
+    critic: CriticMode = Field(
+        default=CriticMode.QUICK,
+        description="off: first drawings stand; quick: its verdict counts; strict: only a sure accept does",
+    )
+    budget: Budget = Budget()
+    size: Size | None = Field(default=None, description="of the pictures; null: the generator's default")
+    params: GenerationParams = GenerationParams()
+
+    async def request(self, blobs: Blobs, limits: ImageLimits) -> InterleaveRequest:
+        """The inner request, its images checked and stored. Raises BadRequest."""
+        images = await take_images(self.images, blobs, limits)
+        try:
+            brief = Brief(prompt=self.prompt, images=images)
+        except ValidationError as error:
+            raise BadRequest("; ".join(found["msg"] for found in error.errors())) from error
+        rest = {name: getattr(self, name) for name in type(self).model_fields if name not in ("prompt", "images")}
+        return InterleaveRequest(brief=brief, **rest)
+
+
+class Links(BaseModel):
+    """Where to go from here; absolute. `image` is a template: put a picture's digest for {digest}."""
+
+    self: str
+    document: str
+    events: str
+    image: str
+    cancel: str = Field(description="call it with DELETE")
+
+    @classmethod
+    def of(cls, run_id: str, base_url: str) -> Links:
+        run = f"{base_url.rstrip('/')}/interleave/{run_id}"
+        return cls(self=run, document=run, events=f"{run}/events", image=f"{run}/images/{{digest}}", cancel=run)
+
+
+class RunView(BaseModel):
+    """A run: how it stands, and where to find the rest."""
+
+    id: str
+    status: Status
+    created_at: datetime
+    prompt: str
+    links: Links
+
+    @classmethod
+    def of(cls, run: RunSummary, base_url: str) -> RunView:
+        links = Links.of(run.id, base_url)
+        return cls(
+            id=run.id, status=run.status, created_at=run.created_at, prompt=run.request.brief.prompt, links=links
+        )
+
+
+class DocumentView(BaseModel):
+    """A run with its document as it stands now."""
+
+    id: str
+    status: Status
+    links: Links
+    document: Document
+    digest: str = Field(description="of the document's content: equal for equal texts, pictures and verdicts")
+
+    @classmethod
+    def of(cls, document: Document, base_url: str) -> DocumentView:
+        links = Links.of(document.run_id, base_url)
+        return cls(id=document.run_id, status=document.status, links=links, document=document, digest=document.digest)
+
+
+class RunList(BaseModel):
+    """Runs, newest first. `next` is the cursor of the next page, null on the last one."""
+
+    runs: list[RunView]
+    next: str | None
+
+
+class CancelView(BaseModel):
+    """What became of a cancel. An unknown run answers 404 with `cancel: unknown` in the problem."""
+
+    cancel: Literal["requested", "already_done"]

@@ -1,0 +1,34 @@
+"""What can be set for the orchestrator: `INTERLEAVETHINKER_ORCHESTRATOR__<FIELD>`, or `[orchestrator]` in a profile."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from interleavethinker.settings import state_dir
+
+
+class ImageLimits(BaseModel):
+    """What is taken as input images."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    count: int = Field(default=16, ge=0)
+    bytes: int = Field(default=10_000_000, gt=0, description="encoded size of one image")
+    pixels: int = Field(default=16_777_216, gt=0, description="width times height of one image")
+
+
+class OrchestratorSettings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str | None = Field(default=None, description="how callers reach this service; None: as they just did")
+    planner_url: str = "http://127.0.0.1:8081"
+    critic_url: str = "http://127.0.0.1:8082"
+    generator_url: str = "http://127.0.0.1:8083"
+    journal: str = Field(
+        default_factory=lambda: f"sqlite:///{state_dir() / 'journal.db'}",
+        description="sqlite:///path/to/file or postgresql://user:password@host/database",
+    )
+    runs_at_once: int = Field(default=4, ge=1, description="further runs wait as `queued`")
+    speculate: bool = Field(default=False, description="hint at the next step's drawing while the critic thinks")
+    wait_seconds: float = Field(default=300, gt=0, description="the longest `Prefer: wait=N` that is honoured")
+    images: ImageLimits = ImageLimits()

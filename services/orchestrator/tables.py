@@ -1,0 +1,97 @@
+"""The journal's two tables, and the engine they live in. The only place that says what the database looks like."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    event,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from interleavethinker.errors import BadSettings
+
+
+class Utc(TypeDecorator[datetime]):
+    """A point in time, UTC. SQLite keeps no zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value and value.replace(tzinfo=value.tzinfo or UTC)
+
+
+METADATA = MetaData()
+
+RUNS = Table(
+    "runs",
+    METADATA,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("owner", String(200), nullable=True),
+    Column("created_at", Utc, nullable=False),
+    Column("status", String(20), nullable=False, index=True),
+    Column("last_seq", Integer, nullable=False),
+    Column("request", Text, nullable=False),
+    Index("runs_by_owner", "owner", "number"),
+)
+
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("run_id", String(40), ForeignKey("runs.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Utc, nullable=False),
+    Column("type", String(40), nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+
+def open_engine(url: str) -> AsyncEngine:
+    """An engine for `sqlite:///path/to/file` or `postgresql://...`; the async driver is filled in.
+
+    Raises BadSettings for any other URL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise BadSettings(f"journal URL {url!r}: write sqlite:///path/to/journal.db or postgresql://...") from error
+    match parsed.get_backend_name():
+        case "sqlite" if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            engine = create_async_engine(parsed.set(drivername="sqlite+aiosqlite"))
+            event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+            return engine
+        case "postgresql":
+            return create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_pre_ping=True)
+    shown = parsed.render_as_string(hide_password=True)
+    raise BadSettings(f"journal URL {shown!r}: write sqlite:///path/to/journal.db or postgresql://...")
+
+
+def _set_up_sqlite(connection: Any, _: object) -> None:
+    """Readers never wait for the writer (WAL), a second writer waits instead of failing, and a commit is on the disk
+    (FULL) before anyone is told of it: an event takes seconds to come about, the sync a few milliseconds."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 15000", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

@@ -1,0 +1,69 @@
+"""The plan while the planner is still writing it: each step can be drawn as soon as it has closed.
+
+Steps are pulled and recorded in a task of their own, so the reader of a run sees the plan grow while step 1 is being
+drawn. Deliberately not here: re-asking a planner that fails. Its error reaches the loop after the steps it had
+already closed, so these are still drawn and the document keeps a readable beginning, the same one whatever the
+timing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Self
+
+from interleavethinker.events import Event, Planned, StepPlanned
+from interleavethinker.ports import Planning
+from interleavethinker.types import Step
+
+Record = Callable[[Event], Awaitable[None]]
+"""Makes an event durable, then known. Raises when it cannot, and then nothing may follow from the event."""
+
+
+class PlanInWriting:
+    """Async context manager and async iterable of steps. Iterating waits for the next step and raises what the
+    planner raised."""
+
+    def __init__(self, answer: AsyncIterator[Step | Planning], record: Record) -> None:
+        self._answer = answer
+        self._record = record
+        self._steps: list[Step] = []
+        self._news = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._writing = asyncio.create_task(self._write())
+        self._writing.add_done_callback(lambda _: self._news.set())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writing.cancel()
+        await asyncio.gather(self._writing, return_exceptions=True)
+
+    async def __aiter__(self) -> AsyncIterator[Step]:
+        given = 0
+        while True:
+            if given < len(self._steps):
+                yield self._steps[given]
+                given += 1
+            elif self._writing.done():
+                self._writing.result()
+                return
+            else:
+                self._news.clear()
+                await self._news.wait()
+
+    def after(self, step: Step) -> Step | None:
+        """The step that follows, where it is already written."""
+        return next((later for later in self._steps if later.index == step.index + 1), None)
+
+    async def _write(self) -> None:
+        began = time.perf_counter()
+        async for part in self._answer:
+            if isinstance(part, Planning):
+                seconds = time.perf_counter() - began
+                await self._record(Planned(plan=part.plan, raw=part.raw, seconds=seconds))
+            else:
+                await self._record(StepPlanned(step=part))
+                self._steps.append(part)
+                self._news.set()

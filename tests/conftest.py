@@ -1,0 +1,51 @@
+"""What every test stands on: quiet cores, no network, and an environment without the developer's own settings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1")  # before torch is imported
+
+import pytest
+from hypothesis import settings
+
+from interleavethinker.blobs import DirectoryBlobs
+from interleavethinker.settings import PREFIX
+
+settings.register_profile("house", deadline=None)  # on busy cores a slow example says nothing about the code
+settings.load_profile("house")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not shutil.which("nvidia-smi"):
+        pytest.skip("no CUDA device here")
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Default settings, and a state directory of the test's own."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(f"{PREFIX}HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> DirectoryBlobs:
+    """A real, empty blob store."""
+    return DirectoryBlobs(tmp_path / "blobs")
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Gives ports on 127.0.0.1 that nobody listened on a moment ago."""
+
+    def give() -> int:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            return int(unused.getsockname()[1])
+
+    return give

@@ -1,0 +1,110 @@
+"""The contract of `ports.Generator`, for every implementation: an in-test fake, and the client of a real stack."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+
+from interleavethinker.blobs import DirectoryBlobs
+from interleavethinker.clients.generator import GeneratorClient
+from interleavethinker.errors import Canceled, DrawFailed
+from interleavethinker.ports import Blobs, Generator, put_image
+from interleavethinker.types import Drawing, GenerationParams, ImageJob, ImageRef, Size
+from tests.fake_generator import FakeGenerator
+from tests.generator_stack import session_stack
+
+
+@pytest.fixture(params=["fake", pytest.param("service", marks=pytest.mark.redis)])
+async def room(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, blobs: DirectoryBlobs
+) -> AsyncIterator[tuple[Generator, Blobs]]:
+    """A generator, and the image store that it shares."""
+    if request.param == "fake":
+        yield FakeGenerator(blobs), blobs
+        return
+    stack = await asyncio.to_thread(session_stack, request.config, tmp_path_factory)
+    client = GeneratorClient(stack.url)
+    yield client, stack.blobs
+    await client.close()
+
+
+def new_job(steps: int = 1, **fields: object) -> ImageJob:
+    """A job that nobody asked for before."""
+    values = {"prompt": f"a red cat {uuid.uuid4()}", "seed": 1, "params": GenerationParams(num_inference_steps=steps)}
+    return ImageJob.model_validate(values | fields)
+
+
+async def test_a_drawing_is_in_the_store_in_the_size_it_says(room: tuple[Generator, Blobs]):
+    generator, blobs = room
+    job = new_job(size=Size(width=96, height=64))
+    drawing = await generator.draw(job)
+    assert drawing.job_id == job.id
+    assert (drawing.image.width, drawing.image.height) == (96, 64)
+    assert (await blobs.get(drawing.image.digest)).startswith(b"\x89PNG")
+
+
+async def test_the_same_job_is_drawn_once(room: tuple[Generator, Blobs]):
+    generator, _ = room
+    job = new_job()
+    first, second = await asyncio.gather(generator.draw(job), generator.draw(job))
+    assert first == second == await generator.draw(job)  # times included: it is the same drawing, not an equal one
+
+
+async def test_seed_and_reference_change_the_picture(room: tuple[Generator, Blobs]):
+    generator, _ = room
+    job = new_job()
+    canvas = (await generator.draw(job)).image
+    other = await generator.draw(job.model_copy(update={"seed": 2}))
+    edited = await generator.draw(job.model_copy(update={"references": (canvas,)}))
+    assert len({canvas.digest, other.image.digest, edited.image.digest}) == 3
+
+
+async def test_a_missing_reference_fails_in_words(room: tuple[Generator, Blobs]):
+    generator, _ = room
+    missing = ImageRef(digest="ab" * 32, width=64, height=64)
+    with pytest.raises(DrawFailed, match=r"abab.* is not in the image store"):
+        await generator.draw(new_job(references=(missing,)))
+
+
+async def test_a_reference_that_is_no_picture_fails_in_words(room: tuple[Generator, Blobs]):
+    generator, blobs = room
+    text = await put_image(blobs, b"no picture", width=64, height=64)
+    with pytest.raises(DrawFailed, match="is no readable PNG, JPEG, WEBP picture"):
+        await generator.draw(new_job(references=(text,)))
+
+
+async def test_a_foreseen_job_is_drawn_as_any_other(room: tuple[Generator, Blobs]):
+    generator, _ = room
+    job = new_job()
+    await generator.foresee(job)
+    assert (await generator.draw(job)).job_id == job.id
+
+
+async def test_forgetting_ends_the_drawing(room: tuple[Generator, Blobs]):
+    generator, _ = room
+    job = new_job(steps=200)
+    drawing = asyncio.create_task(generator.draw(job))
+    await asyncio.sleep(0.3)
+    await generator.forget(job)
+    with pytest.raises(Canceled):
+        await drawing
+
+
+async def test_what_was_forgotten_can_be_drawn(room: tuple[Generator, Blobs]):
+    generator, _ = room
+    job = new_job()
+    await generator.foresee(job)
+    await generator.forget(job)
+    assert (await generator.draw(job)).job_id == job.id
+
+
+async def test_forgetting_the_unknown_and_the_done_does_nothing(room: tuple[Generator, Blobs]):
+    generator, _ = room
+    job = new_job()
+    await generator.forget(job)
+    drawing: Drawing = await generator.draw(job)
+    await generator.forget(job)
+    assert await generator.draw(job) == drawing

@@ -1,0 +1,66 @@
+"""A generator for tests of others: flat colours at once, held to the same contract as the real one."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+
+from PIL import Image, UnidentifiedImageError
+
+from interleavethinker.errors import Canceled, DrawFailed, NotFound
+from interleavethinker.ports import Blobs, put_image
+from interleavethinker.types import Drawing, ImageJob, Size
+
+STEP_SECONDS = 0.01
+
+
+class FakeGenerator:
+    """Implements `ports.Generator`: a job's colour is that of its digest. `drawn` lists the jobs in order."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._under_way: dict[str, asyncio.Task[Drawing]] = {}
+        self.drawn: list[ImageJob] = []
+
+    async def draw(self, job: ImageJob) -> Drawing:
+        if job.id not in self._under_way:
+            self._under_way[job.id] = asyncio.create_task(self._draw(job))
+        task = self._under_way[job.id]
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise Canceled("the drawing was canceled") from None
+            await self.forget(job)
+            raise
+        except DrawFailed:
+            del self._under_way[job.id]
+            raise
+
+    async def foresee(self, job: ImageJob) -> None:
+        self._under_way.setdefault(job.id, asyncio.create_task(self._draw(job)))
+
+    async def forget(self, job: ImageJob) -> None:
+        task = self._under_way.get(job.id)
+        if task is not None and not task.done():
+            del self._under_way[job.id]
+            task.cancel()
+
+    async def _draw(self, job: ImageJob) -> Drawing:
+        for reference in job.references:
+            try:
+                Image.open(io.BytesIO(await self._blobs.get(reference.digest)))
+            except NotFound:
+                raise DrawFailed(f"reference {reference.digest} is not in the image store") from None
+            except UnidentifiedImageError:
+                raise DrawFailed(f"reference {reference.digest} is no readable PNG, JPEG, WEBP picture") from None
+        for _ in range(job.params.num_inference_steps or 1):
+            await asyncio.sleep(STEP_SECONDS)
+        self.drawn.append(job)
+        size = job.size or Size(width=64, height=64)
+        colour = tuple(hashlib.sha256(job.id.encode()).digest()[:3])
+        out = io.BytesIO()
+        Image.new("RGB", (size.width, size.height), colour).save(out, format="PNG")
+        image = await put_image(self._blobs, out.getvalue(), width=size.width, height=size.height)
+        return Drawing(job_id=job.id, image=image, model="fake@1")

@@ -1,0 +1,121 @@
+"""A whole generator for tests: real Redis, the API over HTTP, and a Celery worker process with the tiny klein.
+
+One stack serves a whole test session (`session_stack`); its worker can be killed and started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from interleavethinker.blobs import DirectoryBlobs
+from interleavethinker.redis_server import redis_server
+from interleavethinker.settings import RedisSettings
+from services.generator_service.app import build_app
+from services.generator_service.settings import GeneratorSettings
+
+REPOSITORY = Path(__file__).parents[1]
+LEASE_SECONDS = 2.0
+
+
+@dataclass
+class GeneratorStack:
+    """`url` is the API's; `blobs` is the store that API and worker share."""
+
+    home: Path
+    model: Path
+    redis_url: str
+    settings: GeneratorSettings
+    blobs: DirectoryBlobs
+    url: str = ""
+    worker: subprocess.Popen[bytes] | None = None
+
+    def start_worker(self) -> None:
+        """Start a worker and wait until the API knows that it is ready."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("INTERLEAVETHINKER_")}
+        environment |= {
+            "REDIS_URL": self.redis_url,
+            "INTERLEAVETHINKER_HOME": str(self.home),
+            "INTERLEAVETHINKER_GENERATOR__MODEL": str(self.model),
+            "INTERLEAVETHINKER_GENERATOR__LEASE_SECONDS": str(LEASE_SECONDS),
+            "INTERLEAVETHINKER_GENERATOR__THREADS": "1",
+        }
+        with (self.home / "worker.log").open("ab") as log:
+            self.worker = subprocess.Popen(
+                [sys.executable, "-m", "services.generator_service", "worker"],
+                cwd=REPOSITORY,
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+        self.await_ready(lambda: httpx2.get(f"{self.url}/readyz").status_code == 200, seconds=180)
+
+    def kill_worker(self) -> None:
+        """SIGKILL: no clean-up, no farewell."""
+        if self.worker is not None:
+            self.worker.kill()
+            self.worker.wait()
+            self.worker = None
+
+    def await_ready(self, ready: Callable[[], bool], *, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if time.monotonic() > deadline or (self.worker is not None and self.worker.poll() is not None):
+                pytest.fail(f"the worker did not get ready:\n{(self.home / 'worker.log').read_text()[-3000:]}")
+            time.sleep(0.05)
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """The app on a free port of 127.0.0.1, in a thread of its own; gives its URL."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+@contextmanager
+def started(home: Path) -> Iterator[GeneratorStack]:
+    """Everything up, with one worker; everything stopped afterwards."""
+    from tests.tiny_klein import build  # imports torch and diffusers: only where a model is wanted
+
+    model = build(home / "tiny-klein")
+    settings = GeneratorSettings(model=str(model), lease_seconds=LEASE_SECONDS)
+    blobs = DirectoryBlobs(home / "blobs")
+    with redis_server(RedisSettings(), home) as redis_url:
+        stack = GeneratorStack(home, model, redis_url, settings, blobs)
+        with serving(build_app(settings, redis_url, blobs)) as stack.url:
+            try:
+                stack.start_worker()
+                yield stack
+            finally:
+                stack.kill_worker()
+
+
+_STACK = pytest.StashKey[GeneratorStack]()
+
+
+def session_stack(config: pytest.Config, factory: pytest.TempPathFactory) -> GeneratorStack:
+    """The session's one stack, started by the first test that asks, whichever file it is in."""
+    if _STACK not in config.stash:
+        exits = ExitStack()
+        config.stash[_STACK] = exits.enter_context(started(factory.mktemp("generator")))
+        config.add_cleanup(exits.close)
+    return config.stash[_STACK]

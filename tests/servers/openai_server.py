@@ -1,0 +1,159 @@
+"""A server of OpenAI's chat API on 127.0.0.1, for tests: it speaks the wire format faithfully, and any `Chat` thinks for it.
+
+As `vllm` it takes vLLM's own fields too; as `plain` it refuses what OpenAI does not know. What it is asked, and whether a
+caller hung up, is kept for the test to read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from interleavethinker.chat import Chat, Token
+from interleavethinker.codec import ImagePart, Message, TextPart
+from interleavethinker.errors import BadRequest
+from tests.servers.serve import served
+
+KNOWN = {"model", "messages", "max_tokens", "temperature", "seed", "logprobs", "top_logprobs", "stream"}
+OF_VLLM = {"cache_salt", "continue_final_message", "add_generation_prompt"}
+
+
+class OpenAIServer:
+    """`failures`: statuses to answer with before anything else, one a request. `together`: tokens in one chunk.
+    `breaks_after`: tokens before an in-stream error. `refuses_logprobs`: 400 where they are asked for."""
+
+    def __init__(self, chat: Chat, *, flavour: str = "vllm", together: int = 1, key: str | None = None) -> None:
+        self.chat = chat
+        self.flavour = flavour
+        self.together = together
+        self.key = key
+        self.failures: list[int] = []
+        self.breaks_after: int | None = None
+        self.refuses_logprobs = False
+        self.asked: list[dict[str, Any]] = []
+        self.hung_up = threading.Event()
+        self.url = ""
+
+    @contextmanager
+    def serving(self) -> Iterator[OpenAIServer]:
+        with served(self._app()) as url:
+            self.url = f"{url}/v1"
+            yield self
+
+    def _app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/v1/models")
+        async def models() -> dict[str, Any]:
+            listed = {"id": self.chat.model, "object": "model", "created": 0, "owned_by": "tests"}
+            return {"object": "list", "data": [listed]}
+
+        @app.post("/v1/chat/completions")
+        async def completions(request: Request) -> Response:
+            body = await request.json()
+            self.asked.append(body)
+            if refusal := self._refusal(request, body):
+                return refusal
+            return StreamingResponse(self._chunks(body), media_type="text/event-stream")
+
+        return app
+
+    def _refusal(self, request: Request, body: dict[str, Any]) -> Response | None:
+        if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
+            return _error(401, "Incorrect API key provided")
+        if self.failures:
+            return _error(self.failures.pop(0), "as the test wants it")
+        unknown = set(body) - KNOWN - (OF_VLLM if self.flavour == "vllm" else set())
+        if unknown:
+            return _error(400, f"Unrecognized request argument supplied: {', '.join(sorted(unknown))}")
+        if body["model"] != self.chat.model:
+            return _error(404, f"The model `{body['model']}` does not exist.")
+        if body.get("continue_final_message") and body.get("add_generation_prompt", True):
+            return _error(400, "Cannot set both `continue_final_message` and `add_generation_prompt` to True.")
+        if self.refuses_logprobs and body.get("logprobs"):
+            return _error(400, "logprobs are not supported by this model")
+        return None
+
+    async def _chunks(self, body: dict[str, Any]) -> AsyncIterator[str]:
+        spoken = list(body["messages"])
+        prefix = spoken.pop()["content"] if body.get("continue_final_message") else ""
+        stream = self.chat.stream(
+            [_message(message) for message in spoken],
+            max_tokens=body["max_tokens"],
+            temperature=body.get("temperature", 1.0),
+            seed=body.get("seed", 0),
+            prefix=prefix,
+        )
+        whole = False
+        try:
+            yield _chunk({"role": "assistant", "content": ""})
+            waiting: list[Token] = []
+            given = 0
+            async with aclosing(stream):
+                async for token in stream:
+                    if given == self.breaks_after:
+                        yield _data({"error": {"message": "EngineDeadError", "type": "server_error", "code": 500}})
+                        return
+                    given += 1
+                    waiting.append(token)
+                    if len(waiting) == self.together:
+                        yield _spoken(waiting, logprobs=body.get("logprobs", False))
+                        waiting = []
+            if waiting:
+                yield _spoken(waiting, logprobs=body.get("logprobs", False))
+            yield _chunk({}, finish="stop")
+            yield "data: [DONE]\n\n"
+            whole = True
+        except BadRequest as error:
+            yield _data({"error": {"message": error.detail, "type": "BadRequestError", "code": 400}})
+        except (GeneratorExit, asyncio.CancelledError):
+            if not whole:
+                self.hung_up.set()
+            raise
+
+
+def _message(message: dict[str, Any]) -> Message[bytes]:
+    content = message["content"]
+    if isinstance(content, str):
+        return Message(message["role"], (TextPart(content),))
+    return Message(message["role"], tuple(map(_part, content)))
+
+
+def _part(part: dict[str, Any]) -> TextPart | ImagePart[bytes]:
+    if part["type"] == "text":
+        return TextPart(part["text"])
+    head, _, data = part["image_url"]["url"].partition(",")
+    assert head in ("data:image/png;base64", "data:image/jpeg;base64", "data:image/webp;base64"), head
+    return ImagePart(base64.b64decode(data, validate=True))
+
+
+def _spoken(tokens: list[Token], *, logprobs: bool) -> str:
+    content = [
+        {"token": token.text, "logprob": token.logprob, "bytes": list(token.text.encode()), "top_logprobs": []}
+        for token in tokens
+        if token.logprob is not None
+    ]
+    text = "".join(token.text for token in tokens)
+    return _chunk({"content": text}, logprobs={"content": content, "refusal": None} if logprobs else None)
+
+
+def _chunk(delta: dict[str, Any], *, finish: str | None = None, logprobs: Any = None) -> str:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs}
+    return _data({"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": [choice]})
+
+
+def _data(body: dict[str, Any]) -> str:
+    return f"data: {json.dumps(body)}\n\n"
+
+
+def _error(status: int, message: str) -> Response:
+    body = {"error": {"message": message, "type": "error", "param": None, "code": status}}
+    return JSONResponse(body, status_code=status, headers={"retry-after-ms": "1"})

@@ -1,0 +1,246 @@
+"""A job's transitions on a real Redis, without a model: who may draw it, who may end it, what a dead worker leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import celery.worker.state
+import pytest
+import redis
+import redis.asyncio as aioredis
+from PIL import Image
+
+from interleavethinker.blobs import DirectoryBlobs
+from interleavethinker.errors import DrawFailed
+from interleavethinker.events import Problem
+from interleavethinker.jobs import CancelAnswer, JobState, Priority
+from interleavethinker.redis_server import redis_server
+from interleavethinker.settings import RedisSettings
+from interleavethinker.types import Drawing, ImageJob, ImageRef
+from services.generator_service.backends.base import DeviceLost, Loaded, OnStep
+from services.generator_service.jobs import Jobs
+from services.generator_service.keys import Keys
+from services.generator_service.lease import CancelRequested, Desk, LeaseLost
+from services.generator_service.presence import Heartbeat, Presence
+from services.generator_service.settings import GeneratorSettings
+from services.generator_service.worker import Worker
+
+pytestmark = pytest.mark.redis
+SETTINGS = GeneratorSettings(lease_seconds=0.2, max_losses=2)
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis_server(RedisSettings(), tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@dataclass
+class Room:
+    """Both sides of the queue; `sent` are the messages that a worker would get."""
+
+    jobs: Jobs
+    desk: Desk
+    client: redis.Redis
+    sent: list[tuple[str, Priority]] = field(default_factory=list)
+
+
+@pytest.fixture
+async def room(redis_url: str) -> AsyncIterator[Room]:
+    client = redis.Redis.from_url(redis_url, decode_responses=True)
+    client.flushall()
+    sent: list[tuple[str, Priority]] = []
+
+    def send(job_id: str, priority: Priority) -> None:
+        sent.append((job_id, priority))
+
+    async with aioredis.Redis.from_url(redis_url, decode_responses=True) as aclient:
+        yield Room(Jobs(aclient, send, SETTINGS), Desk(client, send, SETTINGS, "worker-1"), client, sent)
+    client.close()
+
+
+def new_job() -> ImageJob:
+    return ImageJob(prompt=f"a red cat {uuid.uuid4()}", seed=1)
+
+
+def drawing_of(job: ImageJob, model: str = "model@1") -> Drawing:
+    return Drawing(job_id=job.id, image=ImageRef(digest="ab" * 32, width=64, height=64), model=model, draw_seconds=2)
+
+
+async def test_one_message_for_many_askers_and_one_claim_for_many_messages(room: Room):
+    job = new_job()
+    for holder in "abc":
+        await room.jobs.submit(job, Priority.NORMAL, holder)
+    assert room.sent == [(job.id, Priority.NORMAL)]
+    assert room.desk.claim(job.id) is not None
+    assert room.desk.claim(job.id) is None
+    assert room.desk.claim("unknown") is None
+
+
+async def test_waiting_ends_with_the_job(room: Room):
+    job = new_job()
+    await room.jobs.submit(job, Priority.NORMAL, "a")
+    waiting = asyncio.create_task(room.jobs.wait(job.id, 5))
+    lease = await asyncio.to_thread(room.desk.claim, job.id)
+    assert lease is not None
+    lease.advance(1, 4)
+    status = await room.jobs.status(job.id)
+    assert status is not None
+    assert (status.state, status.progress.step, status.progress.of) == (JobState.DRAWING, 1, 4)
+    start = asyncio.get_running_loop().time()
+    lease.done(drawing_of(job))
+    status = await waiting
+    assert status is not None
+    assert status.drawing == drawing_of(job)
+    assert asyncio.get_running_loop().time() - start < 0.5  # told, not found by looking
+    assert await room.jobs.wait("unknown", 5) is None
+
+
+async def test_promotion_sends_a_second_message(room: Room):
+    job = new_job()
+    await room.jobs.submit(job, Priority.SPECULATIVE, "a")
+    await room.jobs.submit(job, Priority.NORMAL, "a")
+    await room.jobs.submit(job, Priority.SPECULATIVE, "a")
+    assert room.sent == [(job.id, Priority.SPECULATIVE), (job.id, Priority.NORMAL)]
+
+
+async def test_a_job_stops_when_its_last_holder_leaves(room: Room):
+    job = new_job()
+    await room.jobs.submit(job, Priority.NORMAL, "a")
+    await room.jobs.submit(job, Priority.NORMAL, "b")
+    lease = room.desk.claim(job.id)
+    assert lease is not None
+    assert await room.jobs.cancel(job.id, "a") is CancelAnswer.STILL_WANTED
+    lease.advance(1, 4)
+    assert await room.jobs.cancel(job.id, "b") is CancelAnswer.REQUESTED
+    with pytest.raises(CancelRequested):
+        lease.advance(2, 4)
+    lease.canceled()
+    assert await room.jobs.cancel(job.id, "b") is CancelAnswer.ALREADY_DONE
+
+
+async def test_a_job_wanted_again_while_it_stops_is_queued_again(room: Room):
+    job = new_job()
+    await room.jobs.submit(job, Priority.NORMAL, "a")
+    lease = room.desk.claim(job.id)
+    assert lease is not None
+    await room.jobs.cancel(job.id, "a")
+    with pytest.raises(CancelRequested):
+        lease.advance(1, 4)
+    await room.jobs.submit(job, Priority.NORMAL, "b")
+    lease.canceled()
+    status = await room.jobs.status(job.id)
+    assert status is not None
+    assert status.state is JobState.QUEUED
+    assert room.sent == [(job.id, Priority.NORMAL)] * 2
+
+
+async def test_a_silent_worker_loses_its_job_and_cannot_end_it(room: Room):
+    job = new_job()
+    await room.jobs.submit(job, Priority.NORMAL, "a")
+    silent = room.desk.claim(job.id)
+    assert silent is not None
+    await asyncio.sleep(SETTINGS.lease_seconds + 0.1)
+    status = await room.jobs.status(job.id)
+    assert status is not None
+    assert status.state is JobState.QUEUED
+    assert room.sent == [(job.id, Priority.NORMAL)] * 2
+    second = room.desk.claim(job.id)
+    assert second is not None
+    with pytest.raises(LeaseLost):
+        silent.advance(3, 4)
+    with pytest.raises(LeaseLost):
+        silent.done(drawing_of(job))
+    second.done(drawing_of(job))
+
+
+async def test_a_job_that_kills_its_workers_is_failed(room: Room):
+    job = new_job()
+    await room.jobs.submit(job, Priority.NORMAL, "a")
+    for _ in range(SETTINGS.max_losses):
+        assert room.desk.claim(job.id) is not None
+        await asyncio.sleep(SETTINGS.lease_seconds + 0.1)
+        status = await room.jobs.status(job.id)
+    assert status is not None
+    assert status.problem is not None
+    assert status.problem.code == "worker_lost"
+    assert "ask for a smaller picture" in status.problem.detail
+
+
+async def test_a_lost_message_is_sent_again(room: Room):
+    job = new_job()
+    await room.jobs.submit(job, Priority.SPECULATIVE, "a")
+    await asyncio.sleep(SETTINGS.lease_seconds + 0.1)
+    await room.jobs.status(job.id)
+    assert room.sent == [(job.id, Priority.SPECULATIVE)] * 2
+
+
+async def test_another_model_draws_a_job_anew(room: Room):
+    job = new_job()
+    for model, expected in (("model@1", JobState.QUEUED), ("model@1", JobState.DONE), ("model@2", JobState.QUEUED)):
+        presence = Presence(worker="w", backend="b", model=model, device="cpu", dtype="float32", host="h", pid=1)
+        with Heartbeat(room.client, Keys(SETTINGS.namespace), presence, 60):
+            status = await room.jobs.submit(job, Priority.NORMAL, "a")
+        assert status.state is expected
+        if lease := room.desk.claim(job.id):
+            lease.done(drawing_of(job, model))
+
+
+async def test_endings_are_counted_once_each(room: Room):
+    job, other = new_job(), new_job()
+    for each in (job, other):
+        await room.jobs.submit(each, Priority.NORMAL, "a")
+    await room.jobs.cancel(other.id, "a")
+    lease = room.desk.claim(job.id)
+    assert lease is not None
+    lease.failed(Problem(code="draw_failed", detail="no"))
+    outcomes = [ending.outcome for _ in range(2) if (ending := await room.jobs.next_ending(1))]
+    assert outcomes == ["canceled", "failed"]
+    assert await room.jobs.next_ending(0.05) is None
+
+
+class FailingBackend:
+    """A model that raises what it is told to."""
+
+    name = "failing"
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def setup(self) -> Loaded:
+        return Loaded(model="failing@1", device="cpu", dtype="float32")
+
+    def draw(self, job: ImageJob, references: Sequence[Image.Image], on_step: OnStep) -> Image.Image:
+        on_step(1, 2)
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says", "stops"),
+    [
+        (DrawFailed("out of memory at 64 x 64"), "draw_failed", "out of memory at 64 x 64", False),
+        (ValueError("bad latents"), "draw_failed", "the model failed: ValueError: bad latents", False),
+        (DeviceLost("CUDA error: an illegal memory access"), "device_lost", "device failed: CUDA error", True),
+    ],
+)
+async def test_a_worker_outlives_a_job_that_fails(
+    room: Room, blobs: DirectoryBlobs, error: Exception, code: str, says: str, stops: bool
+):
+    backend = FailingBackend(error)
+    presence = Presence(worker="worker-1", backend="failing", host="h", pid=1, **backend.setup()._asdict())
+    job = new_job()
+    await room.jobs.submit(job, Priority.NORMAL, "a")
+    with Heartbeat(room.client, Keys(SETTINGS.namespace), presence, 60) as heartbeat:
+        worker = Worker(backend, backend.setup(), room.desk, heartbeat, blobs, max_pixels=10_000)
+        await asyncio.to_thread(worker.draw, job.id)
+    status = await room.jobs.status(job.id)
+    assert status is not None
+    assert status.state is JobState.FAILED
+    assert status.problem is not None
+    assert status.problem.code == code
+    assert says in status.problem.detail
+    assert bool(celery.worker.state.should_stop) is stops
+    celery.worker.state.should_stop = None

@@ -1,0 +1,58 @@
+"""The ideal critic: it accepts what is right and nothing else, names each fault, and refines the prompt to its
+plainest."""
+
+from __future__ import annotations
+
+import random
+
+from interleavethinker.types import Outcome
+from smallworld.critique import compare, faults, ideal_verdict, verdict_on_reading
+from smallworld.measure import read
+from smallworld.paint import paint
+from smallworld.prompts import Add, Place, apply, parse
+from smallworld.scene import Scene, Thing
+from training.lessons import critic_lesson, spoil
+
+BODY, HAT = Thing("white", "snowball"), Thing("red", "hat")
+BEFORE = Scene("snow", {"b4": BODY})
+EDIT = Add(HAT, Place(relation="on top of", anchor=BODY))
+
+
+def test_the_right_picture_is_accepted():
+    verdict = ideal_verdict(EDIT, BEFORE, apply(EDIT, BEFORE), (), "add a red hat on top of the white snowball")
+    assert verdict.outcome is Outcome.ACCEPT
+    assert "but" not in verdict.reasoning.split()
+
+
+def test_a_fault_is_named_and_the_prompt_refined():
+    verdict = ideal_verdict(EDIT, BEFORE, BEFORE, (), "add a red hat on top of the white snowball")
+    assert faults(verdict.reasoning) == {"b3": "red hat but empty"}
+    assert verdict.refined_prompt == "add a red hat at b3"
+    again = ideal_verdict(EDIT, BEFORE, BEFORE, (), "add a red hat at b3")
+    assert again.refined_prompt == "add a red hat at b3 and change nothing else"
+
+
+def test_settings_and_smudges_are_faults():
+    wanted = apply(EDIT, BEFORE)
+    assert faults(compare(wanted, wanted.on("night"))) == {"setting": "snow but night"}
+    assert faults(compare(wanted, wanted, ("d1",))) == {"d1": "empty but smudged"}
+
+
+def test_painted_lessons_agree_with_the_judge_of_pixels():
+    rng, seen = random.Random(8), []
+    for _ in range(150):
+        lesson = critic_lesson(rng)
+        first = lesson.before.min() == 255
+        edit = parse(lesson.prompt)
+        before = None if first else read(lesson.before).scene
+        measured = verdict_on_reading(edit, before, read(lesson.after), lesson.last_prompt)
+        assert measured == lesson.verdict
+        seen.append(lesson.verdict.outcome)
+    assert 0.35 < seen.count(Outcome.ACCEPT) / len(seen) < 0.65
+
+
+def test_spoiled_scenes_are_never_the_wanted_one():
+    rng = random.Random(9)
+    wanted = apply(EDIT, BEFORE)
+    assert all(spoil(rng, EDIT, BEFORE, wanted) != wanted for _ in range(300))
+    assert paint(wanted).shape == (128, 128, 3)

@@ -1,0 +1,81 @@
+"""`python -m training COURSE`: train the small world's models on this machine. Every course resumes where it
+stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+RECIPES = Path(__file__).parent / "recipes"
+Recipe = Annotated[Path | None, typer.Option(help="a TOML of settings; without it, training/recipes/<course>.cpu.toml")]
+Kind = Literal["planner", "critic", "generator"]
+Work = Annotated[Path, typer.Option(help="where runs are kept while they are trained")]
+
+
+def _run(course: str, recipe: Path | None, work: Path) -> None:
+    from training import school
+
+    made = getattr(school, course)(school.read_recipe(recipe or RECIPES / f"{course}.cpu.toml"), work)
+    typer.echo(f"{course}: {made}")
+
+
+@app.command()
+def generator(recipe: Recipe = None, work: Work = Path("var/train")) -> None:
+    """The FLUX.2-klein-shaped generator: autoencoder, text grounding, rectified flow."""
+    _run("generator", recipe, work)
+
+
+@app.command()
+def base(recipe: Recipe = None, work: Work = Path("var/train")) -> None:
+    """What planner and critic start from: tokenizer and grounded vision tower."""
+    _run("base", recipe, work)
+
+
+@app.command()
+def planner(recipe: Recipe = None, work: Work = Path("var/train")) -> None:
+    """The planner: supervised fine-tuning with TRL."""
+    _run("planner", recipe, work)
+
+
+@app.command()
+def critic(recipe: Recipe = None, work: Work = Path("var/train")) -> None:
+    """The critic: supervised fine-tuning with TRL on painted, then on drawn attempts."""
+    _run("critic", recipe, work)
+
+
+@app.command()
+def draw(
+    pipelines: Annotated[list[Path], typer.Argument(help="saved generators, weaker and stronger ones")],
+    count: Annotated[int, typer.Option(help="attempts to draw with each")] = 3000,
+    seed: Annotated[int, typer.Option(help="chooses the steps")] = 0,
+    work: Work = Path("var/train"),
+) -> None:
+    """Draw attempts for the critic to learn from, and judge them exactly."""
+    import torch
+
+    from training.drawings import Drawings
+    from training.sampler import load_pipeline
+
+    torch.set_num_threads(1)
+    for number, directory in enumerate(pipelines):
+        drawn = Drawings.collect(load_pipeline(directory), count, seed + number)
+        drawn.save(work / "drawings", f"{directory.name}-{seed + number}")
+        typer.echo(f"{directory}: {len(drawn.right)} right, {len(drawn.wrong)} wrong")
+
+
+@app.command()
+def export(
+    kind: Annotated[str, typer.Argument(help="planner, critic or generator")], work: Work = Path("var/train")
+) -> None:
+    """Write what is served to checkpoints/smallworld/KIND, with its manifest and training curve."""
+    from training import school
+    from training.export import export
+
+    typer.echo(export(kind, school.read_recipe(RECIPES / f"{kind}.cpu.toml"), work))
+
+
+if __name__ == "__main__":
+    app()

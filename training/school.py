@@ -1,0 +1,114 @@
+"""The small world's courses: what is trained, in which order, on what, and where it is left.
+
+Every course can be stopped and started again at any moment; what it has finished it does not do twice. Work lies under
+`var/train/`; `export` turns it into the checkpoints that are served.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import Qwen3VLForConditionalGeneration
+
+from interleavethinker.chat.qwen import StillsProcessor
+from interleavethinker.codec import CriticCodec, PlannerCodec, load_pack
+from training import vlm
+from training.grounding import ground
+from training.inputs import LessonInputs
+from training.lessons import CriticLesson, critic_lesson, planner_lesson
+from training.progress import Progress
+from training.sft import SftRecipe, Teacher, numbered, sft
+
+WORK = Path("var/train")
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text())
+
+
+def teacher_of(directory: Path) -> Teacher:
+    """The codec with the compact pack, and the tokenizer and processor that lie in the directory."""
+    pack = load_pack("compact")
+    return Teacher(LessonInputs(StillsProcessor.load(directory)), PlannerCodec(pack), CriticCodec(pack))
+
+
+def load(directory: Path) -> Qwen3VLForConditionalGeneration:
+    return Qwen3VLForConditionalGeneration.from_pretrained(directory, dtype=torch.float32)
+
+
+def finished(directory: Path) -> bool:
+    return (directory / "config.json").exists()
+
+
+def keep(model: Qwen3VLForConditionalGeneration, processor: StillsProcessor, directory: Path) -> None:
+    """Write whole or not at all."""
+    temporary = directory.with_name(directory.name + ".new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    vlm.save(model, processor, temporary)
+    shutil.rmtree(directory, ignore_errors=True)
+    temporary.rename(directory)
+
+
+def base(recipe: dict[str, Any], work: Path = WORK) -> Path:
+    """Tokenizer, processor, and a model whose vision tower is grounded."""
+    out = work / "base"
+    if finished(out):
+        return out
+    torch.set_num_threads(recipe["threads"])
+    work.mkdir(parents=True, exist_ok=True)
+    pack = load_pack("compact")
+    scaffold = vlm.scaffolding(PlannerCodec(pack), CriticCodec(pack))
+    words = vlm.tokenizer(vlm.corpus(recipe["corpus"], recipe["seed"]), scaffold)
+    model = vlm.model(words, seed=recipe["seed"])
+    ground(model, recipe["grounding_steps"], recipe["seed"], Progress(work / "base.jsonl", every=50))
+    keep(model, vlm.processor(words), out)
+    return out
+
+
+def planner(recipe: dict[str, Any], work: Path = WORK) -> Path:
+    """SFT on recipes: plans, continuations, descriptions."""
+    start, out = work / "base", work / "planner"
+    if not finished(out):
+        course = SftRecipe(seed=recipe["seed"], threads=recipe["threads"], **recipe["recipes"])
+        teacher = teacher_of(start)
+        lessons = numbered(lambda rng: planner_lesson(rng, held_out=False), recipe["seed"])
+        model = sft(load(start), teacher, lessons, course, work / "planner.run")
+        keep(model, teacher.inputs.processor, out)
+    return out
+
+
+def critic(recipe: dict[str, Any], work: Path = WORK) -> Path:
+    """SFT on painted attempts, then on a mixture of drawn and painted ones, right and wrong in equal parts."""
+    painted, out = work / "critic.painted", work / "critic"
+    teacher = teacher_of(work / "base")
+    if not finished(painted):
+        course = SftRecipe(seed=recipe["seed"], threads=recipe["threads"], **recipe["painted"])
+        model = sft(
+            load(work / "base"), teacher, numbered(critic_lesson, recipe["seed"]), course, work / "critic.painted.run"
+        )
+        keep(model, teacher.inputs.processor, painted)
+    drawings = work / "drawings"
+    if not finished(out) and drawings.exists():
+        from training.drawings import Drawings
+
+        pool = Drawings.load(drawings)
+        course = SftRecipe(seed=recipe["seed"] + 1, threads=recipe["threads"], **recipe["drawn"])
+
+        def lesson(rng: random.Random) -> CriticLesson:
+            return pool.lesson(rng) if rng.random() < 0.7 else critic_lesson(rng)
+
+        model = sft(load(painted), teacher, numbered(lesson, recipe["seed"] + 1), course, work / "critic.drawn.run")
+        keep(model, teacher.inputs.processor, out)
+    return out
+
+
+def generator(recipe: dict[str, Any], work: Path = WORK) -> Path:
+    from training.generator import GeneratorRecipe, train
+
+    return train(replace(GeneratorRecipe(), **recipe), work / "generator")
