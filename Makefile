@@ -46,12 +46,15 @@ format: setup ## put the code in order
 
 train-generator: setup ## train the small world's image generator (all three resume where they stopped)
 	$(BIN)/python -m training generator
+	$(BIN)/python -m training export generator
 
 train-planner: setup ## train its planner
 	$(BIN)/python -m training planner
+	$(BIN)/python -m training export planner
 
 train-critic: setup ## train its critic, on the generator's own drawings
 	$(BIN)/python -m training critic
+	$(BIN)/python -m training export critic
 
 eval: setup ## measure the committed checkpoints on held-out requests (n = 300)
 	$(BIN)/python -m evaluation smallworld --n 300 --json

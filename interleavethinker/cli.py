@@ -29,7 +29,7 @@ from interleavethinker.settings import state_dir
 from interleavethinker.types import CriticMode
 
 if TYPE_CHECKING:
-    from interleavethinker.stack import LocalStack
+    from interleavethinker.stack.local import LocalStack
 
 SNOWMAN = "How do I draw a snowman with a red hat, step by step?"
 OUT = Path("out")
@@ -59,7 +59,7 @@ def demo(
     image: Pictures = [],  # noqa: B006 - typer wants a list
 ) -> None:
     """Start a stack of its own, make one document with it, and stop it again."""
-    from interleavethinker.stack import LocalStack, Ports
+    from interleavethinker.stack.local import LocalStack, Ports
 
     began = time.monotonic()
     home = _own_home()
@@ -79,7 +79,7 @@ def demo(
 @app.command()
 def up() -> None:
     """Start the stack and leave it running until Ctrl-C."""
-    from interleavethinker.stack import LocalStack, Ports
+    from interleavethinker.stack.local import LocalStack, Ports
 
     with LocalStack(state_dir(), Ports.of_settings()) as stack, stack.watched():
         _await(stack)

@@ -1,8 +1,8 @@
 """A planner, a critic and a generator that answer from a script, for tests of what stands around them.
 
 They count their calls. The generator draws real little pictures, one colour for each job, so a document made with fakes
-is a document; it is the fake of tests/contracts/test_generator_port.py. tests/contracts/test_fakes.py holds the other two
-to what the ports promise; their own suites cannot, since those speak to a chat.
+is a document; it is the fake of tests/contracts/test_generator_port.py. tests/contracts/test_fakes.py holds the other
+two to what the ports promise; their own suites cannot, since those speak to a chat.
 """
 
 from __future__ import annotations

@@ -47,26 +47,6 @@ def critic(recipe: Recipe = None, work: Work = Path("var/train")) -> None:
 
 
 @app.command()
-def draw(
-    pipelines: Annotated[list[Path], typer.Argument(help="saved generators, weaker and stronger ones")],
-    count: Annotated[int, typer.Option(help="attempts to draw with each")] = 3000,
-    seed: Annotated[int, typer.Option(help="chooses the steps")] = 0,
-    work: Work = Path("var/train"),
-) -> None:
-    """Draw attempts for the critic to learn from, and judge them exactly."""
-    import torch
-
-    from training.drawings import Drawings
-    from training.sampler import load_pipeline
-
-    torch.set_num_threads(1)
-    for number, directory in enumerate(pipelines):
-        drawn = Drawings.collect(load_pipeline(directory), count, seed + number)
-        drawn.save(work / "drawings", f"{directory.name}-{seed + number}")
-        typer.echo(f"{directory}: {len(drawn.right)} right, {len(drawn.wrong)} wrong")
-
-
-@app.command()
 def export(
     kind: Annotated[str, typer.Argument(help="planner, critic or generator")], work: Work = Path("var/train")
 ) -> None:

@@ -98,7 +98,7 @@ class Drawings:
         """All of a directory's drawings as one pool. Raises FileNotFoundError when there are none."""
         names = sorted(directory.glob("*.npz"))
         if not names:
-            raise FileNotFoundError(f"no drawings in {directory}: make some with `python -m training draw`")
+            raise FileNotFoundError(f"no drawings in {directory}: `python -m training critic` makes some")
         arrays = [np.load(name) for name in names]
         told = tuple(tuple(row) for name in names for row in json.loads(name.with_suffix(".json").read_text()))
         before = np.concatenate([array["before"] for array in arrays])

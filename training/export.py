@@ -18,9 +18,9 @@ from interleavethinker.checkpoint import Manifest, file_digests, write_manifest
 from interleavethinker.codec import load_pack
 from training.lessons import CriticLesson, PlannerLesson, critic_lesson, planner_lesson
 from training.plots import curve
+from training.school import SHIPPED
 
 Kind = Literal["planner", "critic", "generator"]
-SHIPPED = Path("checkpoints/smallworld")
 LESSONS_IN_DIGEST = 256
 
 

@@ -11,7 +11,7 @@ import shutil
 import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import Qwen3VLForConditionalGeneration
@@ -25,7 +25,12 @@ from training.lessons import CriticLesson, critic_lesson, planner_lesson
 from training.progress import Progress
 from training.sft import SftRecipe, Teacher, numbered, sft
 
+if TYPE_CHECKING:
+    from training.drawings import Drawings
+
 WORK = Path("var/train")
+SHIPPED = Path("checkpoints/smallworld")
+RECIPES = Path(__file__).parent / "recipes"
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -73,7 +78,7 @@ def base(recipe: dict[str, Any], work: Path = WORK) -> Path:
 
 def planner(recipe: dict[str, Any], work: Path = WORK) -> Path:
     """SFT on recipes: plans, continuations, descriptions."""
-    start, out = work / "base", work / "planner"
+    start, out = base(read_recipe(RECIPES / "base.cpu.toml"), work), work / "planner"
     if not finished(out):
         course = SftRecipe(seed=recipe["seed"], threads=recipe["threads"], **recipe["recipes"])
         teacher = teacher_of(start)
@@ -85,27 +90,41 @@ def planner(recipe: dict[str, Any], work: Path = WORK) -> Path:
 
 def critic(recipe: dict[str, Any], work: Path = WORK) -> Path:
     """SFT on painted attempts, then on a mixture of drawn and painted ones, right and wrong in equal parts."""
-    painted, out = work / "critic.painted", work / "critic"
-    teacher = teacher_of(work / "base")
+    start, painted, out = base(read_recipe(RECIPES / "base.cpu.toml"), work), work / "critic.painted", work / "critic"
+    teacher = teacher_of(start)
     if not finished(painted):
         course = SftRecipe(seed=recipe["seed"], threads=recipe["threads"], **recipe["painted"])
-        model = sft(
-            load(work / "base"), teacher, numbered(critic_lesson, recipe["seed"]), course, work / "critic.painted.run"
-        )
-        keep(model, teacher.inputs.processor, painted)
-    drawings = work / "drawings"
-    if not finished(out) and drawings.exists():
-        from training.drawings import Drawings
-
-        pool = Drawings.load(drawings)
+        lessons = numbered(critic_lesson, recipe["seed"])
+        keep(sft(load(start), teacher, lessons, course, work / "critic.painted.run"), teacher.inputs.processor, painted)
+    if not finished(out):
+        pool = drawings(recipe["drawings"], recipe["seed"], work)
         course = SftRecipe(seed=recipe["seed"] + 1, threads=recipe["threads"], **recipe["drawn"])
 
         def lesson(rng: random.Random) -> CriticLesson:
             return pool.lesson(rng) if rng.random() < 0.7 else critic_lesson(rng)
 
-        model = sft(load(painted), teacher, numbered(lesson, recipe["seed"] + 1), course, work / "critic.drawn.run")
-        keep(model, teacher.inputs.processor, out)
+        lessons = numbered(lesson, recipe["seed"] + 1)
+        keep(sft(load(painted), teacher, lessons, course, work / "critic.drawn.run"), teacher.inputs.processor, out)
     return out
+
+
+def drawings(recipe: dict[str, Any], seed: int, work: Path = WORK) -> Drawings:
+    """Attempts drawn by the trained generator and by a weaker state of it, or by the shipped one where none was
+    trained."""
+    from training.drawings import Drawings
+    from training.sampler import load_pipeline
+
+    weaker = sorted((work / "generator").glob("at-*"), key=lambda path: int(path.name.removeprefix("at-")))
+    trained = [*weaker[-1:], *(work / "generator").glob("pipeline")]
+    out = work / "drawings"
+    for number, directory in enumerate(trained or [SHIPPED / "generator"]):
+        name = f"{directory.name}-{seed + number}"
+        if (out / f"{name}.json").exists():
+            continue
+        drawn = Drawings.collect(load_pipeline(directory), recipe["count"], seed + number)
+        drawn.save(out, name)
+        print(f"[drawings] {directory}: {len(drawn.right)} right, {len(drawn.wrong)} wrong", flush=True)
+    return Drawings.load(out)
 
 
 def generator(recipe: dict[str, Any], work: Path = WORK) -> Path:

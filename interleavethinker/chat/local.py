@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -23,6 +24,8 @@ from interleavethinker.errors import BadCheckpoint, BadRequest
 from interleavethinker.settings import find_path
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_LOADING = threading.Lock()
+"""transformers patches torch while it loads: two models loaded at once break each other, and all that are loaded later."""
 
 
 class LocalChat:
@@ -72,7 +75,8 @@ def _load(model: str, device: str, dtype: str, threads: int | None) -> _Qwen:
     if threads:
         torch.set_num_threads(threads)
     try:
-        return _Qwen(str(directory) if directory.is_dir() else model, torch.device(device), getattr(torch, dtype))
+        with _LOADING:
+            return _Qwen(str(directory) if directory.is_dir() else model, torch.device(device), getattr(torch, dtype))
     except Exception as error:  # a checkpoint can be broken in as many ways as it has files; readiness must say so
         raise BadCheckpoint(f"{model} cannot be loaded as a Qwen3-VL: {type(error).__name__}: {error}") from error
 

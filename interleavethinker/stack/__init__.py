@@ -1,9 +1,4 @@
 """The whole house on one machine: every part a child process of this one, and none of them left behind.
 
-It imports no service; it starts them by name and talks to them over HTTP, as anyone would.
+It imports no service; it starts them by name and talks to them over HTTP, as anyone would. Begin reading at `local`.
 """
-
-from interleavethinker.stack.local import LocalStack
-from interleavethinker.stack.places import Ports
-
-__all__ = ["LocalStack", "Ports"]

@@ -138,7 +138,8 @@ class LocalStack:
     def _questions(self) -> dict[str, str]:
         """What to ask for each part's readiness.
 
-        The generator's API is ready when a worker is, so for its own readiness it is asked whether it lives. The orchestrator is ready when all others are, so it is asked last.
+        The generator's API is ready when a worker is, so for its own sake it is only asked whether it lives. The
+        orchestrator is ready when all others are, so it is asked last.
         """
         ports = self.ports
         return {

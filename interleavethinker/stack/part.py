@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO
 
 from interleavethinker.errors import InterleaveError
-from interleavethinker.stack import tether
 
+TETHER = "interleavethinker.stack.tether"
 LAST_LINES = 6
 
 
@@ -39,7 +39,7 @@ class Part:
         with self.log.open("ab") as log:
             self._from = log.tell()
             self._child: subprocess.Popen[bytes] = subprocess.Popen(
-                [sys.executable, "-m", tether.__name__, module, *arguments],
+                [sys.executable, "-m", TETHER, module, *arguments],
                 stdin=subprocess.PIPE,  # the tether: we hold this end and write nothing
                 stdout=subprocess.PIPE if speaks else log,
                 stderr=log,

@@ -10,7 +10,7 @@ from prometheus_client import Counter, Histogram
 from interleavethinker.events import Drawn, Event, Finished, Judged, Planned, StepFinished
 from interleavethinker.telemetry import RUNS, STEP_SECONDS, VERDICTS
 
-DRAWS = Counter("interleavethinker_draws", "Pictures drawn for runs.")
+DRAWS = Counter("interleavethinker_drawings", "Pictures drawn for runs.")
 ATTEMPTS = Histogram(
     "interleavethinker_step_attempts", "Attempts per drawn step.", buckets=(1, 2, 3, 4, 5, 7, 10, 15, 20)
 )

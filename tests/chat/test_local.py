@@ -25,6 +25,8 @@ def inputs() -> QwenInputs:
 @pytest.fixture
 async def chat() -> AsyncIterator[LocalChat]:
     chat = LocalChat(str(taught()), threads=1)
+    while await chat.ready():
+        await asyncio.sleep(0.01)
     yield chat
     await chat.close()
 
@@ -136,3 +138,9 @@ async def test_a_broken_directory_says_what_is_wrong(tmp_path: Path) -> None:
         await said(chat, PLANNING.messages)
     assert "cannot be loaded" in (await chat.ready())[0]
     await chat.close()
+
+
+async def test_models_may_be_loaded_at_the_same_time() -> None:
+    chats = [LocalChat(str(taught()), threads=1) for _ in range(3)]
+    answers = await asyncio.gather(*(said(chat, REVISING.messages) for chat in chats))
+    assert answers == [REVISING.answer] * 3

@@ -1,4 +1,4 @@
-"""What `ports.Planner` and `ports.Critic` promise their callers, asked of the fakes that stand in for them elsewhere."""
+"""What `ports.Planner` and `ports.Critic` promise their callers, asked of the fakes that stand in elsewhere."""
 
 from __future__ import annotations
 

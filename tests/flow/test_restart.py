@@ -113,7 +113,7 @@ def orchestrator(environment: dict[str, str], log: Path) -> Iterator[subprocess.
 async def until_alive(client: httpx2.AsyncClient, log: Path) -> None:
     """Starting was seen to take 26 s on two cores shared with training; the limit is far above that."""
     try:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(300):
             while True:
                 try:
                     (await client.get("/livez")).raise_for_status()

@@ -11,7 +11,7 @@ import pytest
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.errors import DrawFailed, Malformed
 from interleavethinker.events import Drawn, Event, Judged, Planned, StepFinished, StepPlanned
-from interleavethinker.types import Brief, Budget, CriticMode, ImageRef, InterleaveRequest, Outcome, Size, Verdict
+from interleavethinker.types import Brief, Budget, CriticMode, ImageJob, InterleaveRequest, Outcome, Size, Verdict
 from services.orchestrator.loop import interleave
 from services.orchestrator.rules import BudgetSpent, attempt_seed
 from tests.fakes import ABSTAIN, ACCEPT, UNSURE, FakeCritic, FakeGenerator, FakePlanner, revise, steps_of
@@ -74,8 +74,9 @@ async def test_step_one_is_text_to_image_and_each_canvas_is_the_step_before(blob
 
 
 async def test_the_last_input_image_is_the_first_canvas(blobs: DirectoryBlobs):
-    given = tuple(ImageRef(digest=digit * 64, width=16, height=16) for digit in "ab")
     trial = Trial(blobs, "add a hat")
+    jobs = [ImageJob(prompt=prompt, seed=0) for prompt in ("a hill", "a snowman")]
+    given = tuple([(await trial.generator.draw(job)).image for job in jobs])
     await trial.run(asking(brief=Brief(prompt="go on", images=given)))
     assert trial.of(Drawn)[0].job.references == (given[1],)
     assert trial.critic.asked[0].before == given[1]
