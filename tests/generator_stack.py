@@ -28,7 +28,7 @@ from services.generator_service.app import build_app
 from services.generator_service.settings import GeneratorSettings
 
 REPOSITORY = Path(__file__).parents[1]
-LEASE_SECONDS = 2.0
+LEASE_SECONDS = 4.0
 
 
 @dataclass
@@ -61,7 +61,7 @@ class GeneratorStack:
                 stdout=log,
                 stderr=log,
             )
-        self.await_ready(lambda: httpx2.get(f"{self.url}/readyz").status_code == 200, seconds=180)
+        self.await_ready(lambda: httpx2.get(f"{self.url}/readyz").status_code == 200, seconds=400)
 
     def kill_worker(self) -> None:
         """SIGKILL: no clean-up, no farewell."""

@@ -1,5 +1,7 @@
-"""A few questions with their answers, and a tiny real Qwen3-VL that knows them by heart: the small models' honest stand-in
-until one needs to know more."""
+"""A few questions with their answers, and a tiny real Qwen3-VL that knows them by heart.
+
+It goes through the same files and classes as the small world's checkpoints, where a test needs no more than that.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from interleavethinker.errors import BadRequest
 
 
 class ScriptedChat:
-    """Answers with `answers[seed]` (the last one for higher seeds), `width` characters a token; raises an exception there.
+    """Answers with `answers[seed]` (the last one for higher seeds), `width` characters a token; an exception is raised.
 
     `probabilities` maps a piece of text to the probability that each token which holds a part of it gets; others get 1.
     `asked` keeps the arguments of every call, `decoded` counts tokens that were really given out.

@@ -8,6 +8,7 @@ for.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import random
 import shutil
@@ -16,7 +17,7 @@ from typing import Any, Literal
 
 from interleavethinker.checkpoint import Manifest, file_digests, write_manifest
 from interleavethinker.codec import load_pack
-from training.lessons import CriticLesson, PlannerLesson, critic_lesson, planner_lesson
+from training.lessons import critic_lesson, planner_lesson
 from training.plots import curve
 from training.school import SHIPPED
 
@@ -24,25 +25,26 @@ Kind = Literal["planner", "critic", "generator"]
 LESSONS_IN_DIGEST = 256
 
 
-def data_digest(kind: Kind, seed: int) -> str:
+def data_digest(kind: Kind, recipe: dict[str, Any]) -> str:
     """SHA-256 over the first 256 lessons (or drawing steps) of the run's own stream: the data is a function of its
     seed."""
     digest = hashlib.sha256()
-    for number in range(LESSONS_IN_DIGEST):
-        rng = random.Random(f"{seed} {number}")
-        if kind == "generator":
-            from smallworld.sample import examples
+    if kind == "generator":
+        from training.generator import GeneratorRecipe, flow_batches
 
-            digest.update(repr(next(examples(rng))).encode())
-            continue
-        lesson: PlannerLesson | CriticLesson = (
-            planner_lesson(rng, held_out=False) if kind == "planner" else critic_lesson(rng)
-        )
-        if isinstance(lesson, PlannerLesson):
-            digest.update((lesson.brief.prompt + lesson.plan.canonical()).encode())
-            continue
-        digest.update((lesson.prompt + lesson.last_prompt + lesson.verdict.canonical()).encode())
-        digest.update(lesson.after.tobytes())
+        batches = flow_batches(GeneratorRecipe(**recipe), 0)
+        for example in itertools.islice(itertools.chain.from_iterable(batches), LESSONS_IN_DIGEST):
+            digest.update(repr(example).encode())
+        return digest.hexdigest()
+    for number in range(LESSONS_IN_DIGEST):
+        rng = random.Random(f"{recipe['seed']} {number}")
+        if kind == "planner":
+            plan = planner_lesson(rng, held_out=False)
+            digest.update((plan.brief.prompt + plan.plan.canonical()).encode())
+        else:
+            lesson = critic_lesson(rng)
+            digest.update((lesson.prompt + lesson.last_prompt + lesson.verdict.canonical()).encode())
+            digest.update(lesson.after.tobytes())
     return digest.hexdigest()
 
 
@@ -102,7 +104,7 @@ def export(kind: Kind, recipe: dict[str, Any], work: Path, shipped: Path = SHIPP
             base=f"training/recipes/{kind}.cpu.toml {json.dumps(recipe, sort_keys=True)}",
             pack=pack.name if pack else None,
             pack_digest=pack.digest if pack else None,
-            data_digest=data_digest(kind, recipe["seed"]),
+            data_digest=data_digest(kind, recipe),
             seed=recipe["seed"],
             files=file_digests(out),
         ),

@@ -25,7 +25,7 @@ from interleavethinker.settings import find_path
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _LOADING = threading.Lock()
-"""transformers patches torch while it loads: two models loaded at once break each other, and all that are loaded later."""
+"""transformers patches torch while it loads: two models loaded at once break each other, and every later one."""
 
 
 class LocalChat:

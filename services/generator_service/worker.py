@@ -78,8 +78,8 @@ class Worker:
         except LeaseLost:
             raise
         except Exception as error:  # whatever a model raises ends its job, not the worker
-            log.exception("the model failed", job_id=lease.job_id)
-            self._fail(lease, Problem(code="draw_failed", detail=f"the model failed: {type(error).__name__}: {error}"))
+            log.exception("drawing failed", job_id=lease.job_id)
+            self._fail(lease, Problem(code="draw_failed", detail=f"drawing failed: {type(error).__name__}: {error}"))
         else:
             lease.done(drawing)
             log.info("drawn", job_id=lease.job_id, image=drawing.image.digest, seconds=round(drawing.draw_seconds, 3))

@@ -25,8 +25,7 @@ def inputs() -> QwenInputs:
 @pytest.fixture
 async def chat() -> AsyncIterator[LocalChat]:
     chat = LocalChat(str(taught()), threads=1)
-    while await chat.ready():
-        await asyncio.sleep(0.01)
+    await said(chat, PLANNING.messages, max_tokens=1)  # loaded: tests that load beside it must not meet it loading
     yield chat
     await chat.close()
 

@@ -1,4 +1,4 @@
-"""What every `ports.Critic` promises, asked of the service in process and of the HTTP client against the service's app."""
+"""What every `ports.Critic` promises, asked of the service in process and of the HTTP client against its app."""
 
 from __future__ import annotations
 

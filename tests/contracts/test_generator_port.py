@@ -87,8 +87,9 @@ async def test_forgetting_ends_the_drawing(room: tuple[Generator, Blobs]):
     generator, _ = room
     job = new_job(steps=200)
     drawing = asyncio.create_task(generator.draw(job))
-    await asyncio.sleep(0.3)
-    await generator.forget(job)
+    while not drawing.done():
+        await asyncio.sleep(0.1)
+        await generator.forget(job)
     with pytest.raises(Canceled):
         await drawing
 

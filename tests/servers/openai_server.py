@@ -1,7 +1,7 @@
-"""A server of OpenAI's chat API on 127.0.0.1, for tests: it speaks the wire format faithfully, and any `Chat` thinks for it.
+"""A server of OpenAI's chat API on 127.0.0.1, for tests: the wire format is the real one, and any `Chat` thinks for it.
 
-As `vllm` it takes vLLM's own fields too; as `plain` it refuses what OpenAI does not know. What it is asked, and whether a
-caller hung up, is kept for the test to read.
+As `vllm` it takes vLLM's own fields too; as `plain` it refuses what OpenAI does not know. What it is asked, and whether
+a caller hung up, is kept for the test to read.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import httpx2
@@ -20,7 +19,7 @@ from services.critic_service.service import CriticService
 from services.critic_service.settings import CriticSettings
 from tests.lessons import CRITIC, PACK, PROMPT, REVISE, REVISING, RIGHT, WRONG, taught
 from tests.scripted import ScriptedChat
-from tests.servers.serve import served
+from tests.servers.serve import served, until
 
 
 def service(chat: ScriptedChat, blobs: DirectoryBlobs, **settings: object) -> CriticService:
@@ -37,12 +36,9 @@ async def test_a_caller_who_hangs_up_stops_the_model(blobs: DirectoryBlobs, crit
     with served(critic_app(service(chat, blobs))) as url:
         client = CriticClient(url)
         call = asyncio.create_task(client.judge(critique))
-        deadline = time.monotonic() + 5
-        while not chat.decoded and time.monotonic() < deadline:
-            await asyncio.sleep(0.005)
+        await until(lambda: chat.decoded > 0)
         call.cancel()
-        while not chat.closed and time.monotonic() < deadline:
-            await asyncio.sleep(0.005)
+        await until(lambda: chat.closed > 0)
         await client.close()
     assert chat.closed == 1
     assert chat.decoded < len(REVISING.answer)

@@ -115,7 +115,11 @@ def test_pickled_weights_and_foreign_code_are_refused(klein: Path, tmp_path: Pat
     foreign = shutil.copytree(klein, tmp_path / "foreign")
     index = json.loads((foreign / "model_index.json").read_text())
     (foreign / "model_index.json").write_text(json.dumps(index | {"vae": ["own_code", "Vae"]}))
-    (foreign / "vae" / "own_code.py").write_text("raise SystemExit('code of a checkpoint was run')")
+    for place in ("vae/own_code.py", "own_code.py"):
+        (foreign / place).write_text("raise SystemExit('code of a checkpoint was run')")
+    with pytest.raises(BadCheckpoint, match="cannot be loaded as a diffusers pipeline"):
+        open_backend(GeneratorSettings(model=str(foreign))).setup()
+    (foreign / "model_index.json").write_text(json.dumps(index | {"_class_name": ["own_code", "Pipeline"]}))
     with pytest.raises(BadCheckpoint, match="cannot be loaded as a diffusers pipeline"):
         open_backend(GeneratorSettings(model=str(foreign))).setup()
 
@@ -128,10 +132,11 @@ def test_pickled_weights_and_foreign_code_are_refused(klein: Path, tmp_path: Pat
             {"model": "no/such/directory"},
             "generator.model is 'no/such/directory': write a directory or a Hugging Face id",
         ),
+        ({"imports": ("no.such.module",)}, "generator.imports names 'no.such.module', which cannot be imported"),
         ({"device": "gpu"}, "generator.device is 'gpu': write auto, cpu, cuda"),
         ({"device": "cuda:99"}, "but torch sees"),
     ],
 )
-def test_settings_that_cannot_work_say_what_to_write(settings: dict[str, str], says: str):
+def test_settings_that_cannot_work_say_what_to_write(settings: dict[str, Any], says: str):
     with pytest.raises(BadSettings, match=says):
         open_backend(GeneratorSettings(**settings)).setup()

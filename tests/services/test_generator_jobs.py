@@ -230,7 +230,7 @@ class FailingBackend:
     ("error", "code", "says", "stops"),
     [
         (DrawFailed("out of memory at 64 x 64"), "draw_failed", "out of memory at 64 x 64", False),
-        (ValueError("bad latents"), "draw_failed", "the model failed: ValueError: bad latents", False),
+        (ValueError("bad latents"), "draw_failed", "drawing failed: ValueError: bad latents", False),
         (DeviceLost("CUDA error: an illegal memory access"), "device_lost", "device failed: CUDA error", True),
     ],
 )

@@ -49,33 +49,34 @@ def put(http: httpx2.Client, job: ImageJob, **headers: str) -> httpx2.Response:
     return http.put(f"/v1/images/{job.id}", json=job.model_dump(mode="json"), headers=headers)
 
 
+def looked_at(http: httpx2.Client, job: ImageJob, wait: int = 0) -> JobStatus:
+    return JobStatus.model_validate_json(http.get(f"/v1/images/{job.id}", params={"wait": wait}).content)
+
+
 def ended(http: httpx2.Client, job: ImageJob) -> JobStatus:
-    return JobStatus.model_validate_json(http.get(f"/v1/images/{job.id}", params={"wait": 60}).content)
+    status = looked_at(http, job, wait=30)
+    return status if status.state.final else looked_at(http, job, wait=60)
 
 
-def drawing_begun(http: httpx2.Client, job: ImageJob) -> JobStatus:
-    """Wait until the first denoising step of a long job is done."""
-    deadline = time.monotonic() + 20
-    while True:
-        status = JobStatus.model_validate_json(http.get(f"/v1/images/{job.id}").content)
-        if status.progress.step or time.monotonic() > deadline:
-            return status
-        time.sleep(0.01)
-
-
-def metric(http: httpx2.Client, name: str, **labels: str) -> float:
-    families = text_string_to_metric_families(http.get("/metrics").text)
-    samples = [sample for family in families for sample in family.samples if sample.name == name]
-    return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
-
-
-def until(true: Callable[[], bool], seconds: float = 10) -> bool:
+def until(true: Callable[[], bool], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
+
+
+def drawing_begun(http: httpx2.Client, job: ImageJob) -> JobStatus:
+    """Wait until the first denoising step of a long job is done."""
+    assert until(lambda: looked_at(http, job).progress.step > 0)
+    return looked_at(http, job)
+
+
+def metric(http: httpx2.Client, name: str, **labels: str) -> float:
+    families = text_string_to_metric_families(http.get("/metrics").text)
+    samples = [sample for family in families for sample in family.samples if sample.name == name]
+    return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
 
 def test_asking_once_waiting_and_asking_again(http: httpx2.Client):
@@ -165,15 +166,17 @@ def test_cancel_stops_between_two_steps(http: httpx2.Client):
 
 
 def test_cancel_leaves_a_job_that_another_run_wants(http: httpx2.Client):
-    job = new_job(20)
+    job = new_job(LONG)
     for run in ("run-1", "run-2"):
         put(http, job, **{RUN_ID: run})
     assert http.delete(f"/v1/images/{job.id}", headers={RUN_ID: "run-1"}).json()["cancel"] == "still_wanted"
-    assert ended(http, job).state is JobState.DONE
+    drawing_begun(http, job)
+    assert http.delete(f"/v1/images/{job.id}", headers={RUN_ID: "run-2"}).json()["cancel"] == "requested"
+    assert ended(http, job).state is JobState.CANCELED
 
 
 def test_speculative_jobs_wait_for_normal_ones(http: httpx2.Client, stack: GeneratorStack):
-    long, guess, promoted, normal = new_job(60), new_job(60), new_job(60), new_job()
+    long, guess, promoted, normal = new_job(LONG), new_job(LONG), new_job(), new_job()
     put(http, long)
     drawing_begun(http, long)
     put(http, guess, Priority="speculative")
@@ -183,10 +186,12 @@ def test_speculative_jobs_wait_for_normal_ones(http: httpx2.Client, stack: Gener
     with redis.Redis.from_url(stack.redis_url) as client:
         keys = Keys(stack.settings.namespace)
         assert [client.llen(keys.queue(priority)) for priority in Priority] == [2, 2]
+    http.delete(f"/v1/images/{long.id}")
     assert ended(http, normal).state is JobState.DONE
     assert ended(http, promoted).state is JobState.DONE
-    assert not JobStatus.model_validate_json(http.get(f"/v1/images/{guess.id}").content).state.final
-    assert ended(http, guess).state is JobState.DONE
+    assert not looked_at(http, guess).state.final
+    http.delete(f"/v1/images/{guess.id}")
+    assert ended(http, guess).state is JobState.CANCELED
 
 
 async def test_a_failed_job_says_why_and_can_be_asked_for_again(http: httpx2.Client, stack: GeneratorStack):
@@ -247,7 +252,7 @@ def test_a_killed_worker_loses_no_job(stack: GeneratorStack, http: httpx2.Client
     drawing_begun(http, job)
     stack.kill_worker()
     assert until(lambda: http.get("/readyz").status_code == 503)
-    assert until(lambda: JobStatus.model_validate_json(http.get(f"/v1/images/{job.id}").content).state == "queued")
+    assert until(lambda: looked_at(http, job).state is JobState.QUEUED)
     stack.start_worker()
     status = ended(http, job)
     assert status.state is JobState.DONE

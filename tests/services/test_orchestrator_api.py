@@ -324,7 +324,7 @@ async def test_it_is_ready_and_measures(opened: Open):
         'interleavethinker_step_seconds_count{phase="draw"}',
         'interleavethinker_step_seconds_count{phase="judge"}',
         'interleavethinker_runs_total{status="succeeded"}',
-        "interleavethinker_draws_total",
+        "interleavethinker_drawings_total",
         'interleavethinker_step_attempts_bucket{le="2.0"}',
     ):
         assert line in text

@@ -53,15 +53,13 @@ class Diffusers:
             torch.set_num_threads(self._settings.threads)
         diffusers.utils.logging.disable_progress_bar()
         transformers.utils.logging.disable_progress_bar()
-        for module in self._settings.imports:
-            importlib.import_module(module)
-
+        self._import_own()
         name, folder = _fetch(self._settings.model)
         try:
             self._pipeline = diffusers.DiffusionPipeline.from_pretrained(
-                folder, dtype=getattr(torch, dtype), use_safetensors=True
+                str(folder), dtype=getattr(torch, dtype), use_safetensors=True
             ).to(device)
-        except (ValueError, OSError, AttributeError, TypeError) as error:
+        except (ValueError, OSError, AttributeError, TypeError, RuntimeError) as error:
             raise BadCheckpoint(f"{name} cannot be loaded as a diffusers pipeline: {error}") from error
         self._pipeline.set_progress_bar_config(disable=True)
         self._parameters = frozenset(inspect.signature(self._pipeline.__call__).parameters)
@@ -84,6 +82,13 @@ class Diffusers:
         with _explained(job, references), torch.inference_mode():
             picture: Image.Image = self._pipeline(prompt=job.prompt, generator=generator, **call).images[0]
         return picture
+
+    def _import_own(self) -> None:
+        for module in self._settings.imports:
+            try:
+                importlib.import_module(module)
+            except ImportError as error:
+                raise BadSettings(f"generator.imports names {module!r}, which cannot be imported: {error}") from error
 
     def _defaults(self, folder: Path) -> dict[str, Any]:
         path = folder / CALL_FILE

@@ -1,0 +1,32 @@
+"""A real orchestrator over HTTP, in a thread of this process, with fakes behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from interleavethinker.blobs import DirectoryBlobs
+from services.orchestrator.app import create_app
+from services.orchestrator.settings import OrchestratorSettings
+from tests.fakes import ACCEPT, FakeCritic, FakeGenerator, FakePlanner, revise, steps_of
+from tests.generator_stack import serving
+
+PROMPT = "how to build a snowman"
+VERDICTS = (ACCEPT, revise("a red hat at b2"), ACCEPT)
+
+
+@contextmanager
+def orchestra(home: Path, *, pause: float = 0.0) -> Iterator[str]:
+    """Its URL. It makes three steps: one accepted at once, one redrawn, one in words only."""
+    blobs = DirectoryBlobs(home / "blobs")
+    settings = OrchestratorSettings(journal=f"sqlite:///{home}/journal.db")
+    app = create_app(
+        settings,
+        planner=FakePlanner(steps_of("a ball", "a red hat", None), pause=pause),
+        critic=FakeCritic(VERDICTS, pause=pause),
+        generator=FakeGenerator(blobs, pause=pause),
+        blobs=blobs,
+    )
+    with serving(app) as url:
+        yield url

@@ -1,0 +1,109 @@
+"""The public client against a real orchestrator over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from interleavethinker.client import Client
+from interleavethinker.errors import BadRequest, NotFound, Unavailable
+from interleavethinker.events import Status
+from tests.newcomer.orchestra import PROMPT, orchestra
+
+
+class Cutting(httpx2.BaseTransport):
+    """Cuts every stream of events after its second event, as a bad line would; notes what was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._network = httpx2.HTTPTransport()
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = self._network.handle_request(request)
+        if not request.url.path.endswith("/events"):
+            return response
+        self.asked.append(request.headers["Last-Event-ID"])
+        assert isinstance(response.stream, httpx2.SyncByteStream)
+        return httpx2.Response(response.status_code, headers=response.headers, stream=_Cut(response.stream))
+
+    def close(self) -> None:
+        self._network.close()
+
+
+class _Cut(httpx2.SyncByteStream):
+    def __init__(self, stream: httpx2.SyncByteStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        passed = b""
+        for chunk in self._stream:
+            passed += chunk
+            *whole, _ = passed.split(b"\n\n")
+            if len(whole) >= 2:
+                yield b"\n\n".join(whole[:2]) + b"\n\nid: 99\nevent: dra"
+                raise httpx2.ReadError("the line is cut")
+        yield passed
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    with orchestra(tmp_path) as url:
+        yield url
+
+
+def test_ask_follow_read(url: str):
+    with Client(url) as client:
+        run = client.ask(PROMPT, seed=3, max_attempts=2)
+        events = list(client.follow(run))
+        document = client.document(run)
+        assert [recorded.seq for recorded in events] == list(range(1, len(events) + 1))
+        assert events[-1].event.type == "finished"
+        assert document.status is Status.SUCCEEDED
+        assert (document.request.seed, document.request.max_attempts) == (3, 2)
+        for digest in document.images:
+            assert client.image(run, digest).startswith(b"\x89PNG")
+        assert client.cancel(run) == "already_done"
+
+
+def test_a_cut_stream_goes_on_where_it_stopped(url: str):
+    with Client(url) as patient:
+        run = patient.ask(PROMPT)
+        whole = list(patient.follow(run))
+    with Client(url, transport=(cutting := Cutting())) as client:
+        assert list(client.follow(run)) == whole
+        assert list(client.follow(run, after=3)) == whole[3:]
+    assert cutting.asked[:3] == ["0", "2", "4"]
+
+
+def test_a_file_is_sent_as_an_image(url: str, tmp_path: Path):
+    from tests.lessons import picture
+
+    (tmp_path / "boat.png").write_bytes(picture("red"))
+    with Client(url) as client:
+        run = client.ask("<image> go on", images=[tmp_path / "boat.png"])
+        assert len(client.document(run).request.brief.images) == 1
+        with pytest.raises(BadRequest, match=r"nowhere\.png cannot be read: No such file"):
+            client.ask("<image> go on", images=[tmp_path / "nowhere.png"])
+
+
+def test_the_services_own_errors_are_raised(url: str):
+    with Client(url) as client:
+        with pytest.raises(NotFound, match="there is no run 'run_none'"):
+            client.document("run_none")
+        with pytest.raises(NotFound):
+            list(client.follow("run_none"))
+        with pytest.raises(BadRequest, match="max_attempts"):
+            client.ask(PROMPT, max_attempts=99)
+
+
+def test_nobody_there(free_port):
+    with Client(f"http://127.0.0.1:{free_port()}", patience=0.3) as client:
+        for call in (lambda: client.ask(PROMPT), lambda: client.document("run"), lambda: list(client.follow("run"))):
+            with pytest.raises(Unavailable, match=r"does not answer.*is the stack up"):
+                call()
