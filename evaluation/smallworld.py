@@ -10,6 +10,7 @@ over a batched chat; the generator is the checkpoint's pipeline, batched; docume
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import random
 import time
@@ -27,8 +28,8 @@ from evaluation.statistics import balanced_accuracy, proportion
 from interleavethinker.checkpoint import Metric
 from interleavethinker.codec import CriticCodec, PlannerCodec, load_pack
 from interleavethinker.errors import Malformed, NotFound
-from interleavethinker.events import Event, StepFinished
-from interleavethinker.ports import Planning, put_image
+from interleavethinker.events import Drawn, Event, StepFinished
+from interleavethinker.ports import Critic, Judgement, Planning, put_image
 from interleavethinker.types import Brief, Critique, Drawing, ImageJob, ImageRef, InterleaveRequest, Outcome, Plan, Step
 from services.critic_service.service import CriticService
 from services.critic_service.settings import CriticSettings
@@ -54,8 +55,6 @@ class MemoryBlobs:
         self._held: dict[str, bytes] = {}
 
     async def put(self, data: bytes) -> str:
-        import hashlib
-
         digest = hashlib.sha256(data).hexdigest()
         self._held[digest] = data
         return digest
@@ -104,6 +103,21 @@ class BatchedGenerator:
 
     async def forget(self, job: ImageJob) -> None:
         return None
+
+
+class RememberedCritic:
+    """Implements `ports.Critic`: what was judged once is not asked again (answers are greedy, so it would be the
+    same)."""
+
+    def __init__(self, critic: Critic) -> None:
+        self._critic = critic
+        self._judged: dict[str, Judgement] = {}
+
+    async def judge(self, critique: Critique) -> Judgement:
+        key = critique.content_digest
+        if key not in self._judged:
+            self._judged[key] = await self._critic.judge(critique)
+        return self._judged[key]
 
 
 class PlannedBefore:
@@ -253,6 +267,7 @@ async def measure_documents(world: World, attempts: int = 5) -> dict[str, Metric
     rng = random.Random(f"evaluate documents {world.seed}")
     recipes = [recipe(rng, held_out=True) for _ in range(world.n)]
     draws: Counter[str] = Counter()
+    critic = RememberedCritic(world.critic)
 
     async def document(made: Recipe, seed: int) -> tuple[bool, bool]:
         plan = await world.plan(Brief(prompt=made.request))
@@ -261,8 +276,6 @@ async def measure_documents(world: World, attempts: int = 5) -> dict[str, Metric
         return await run(made, plan, seed, 1), await run(made, plan, seed, attempts)
 
     async def run(made: Recipe, plan: Plan, seed: int, most: int) -> bool:
-        from interleavethinker.events import Drawn
-
         pictures: dict[tuple[int, int], ImageRef] = {}
         kept: dict[int, ImageRef] = {}
 
@@ -277,7 +290,7 @@ async def measure_documents(world: World, attempts: int = 5) -> dict[str, Metric
             InterleaveRequest(brief=Brief(prompt=made.request), seed=seed, max_attempts=most),
             planner=PlannedBefore(plan),
             generator=world.generator,
-            critic=world.critic,
+            critic=critic,
             record=record,
             elapsed=lambda: 0.0,
         )

@@ -13,6 +13,8 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,8 +64,7 @@ def demo(
     from interleavethinker.stack.local import LocalStack, Ports
 
     began = time.monotonic()
-    home = _own_home()
-    with LocalStack(home, Ports.free(), apart=True) as stack, stack.watched():
+    with _own_home() as home, LocalStack(home, Ports.free(), apart=True) as stack, stack.watched():
         _await(stack)
         ready = time.monotonic()
         with Client(stack.url) as client:
@@ -72,8 +73,7 @@ def demo(
             f"[dim]{time.monotonic() - began:.0f} s in all, {ready - began:.0f} s of it until all parts were ready[/]",
             highlight=False,
         )
-    shutil.rmtree(home)  # after an error it stays, for its logs
-    _exit(status)
+        _exit(status)
 
 
 @app.command()
@@ -83,7 +83,7 @@ def up() -> None:
 
     with LocalStack(state_dir(), Ports.of_settings()) as stack, stack.watched():
         _await(stack)
-        console.print(_hello(stack.url), highlight=False)
+        console.print(_hello(stack.url), highlight=False, soft_wrap=True)
         while True:
             signal.pause()
 
@@ -117,7 +117,7 @@ def main() -> None:
 def _make(client: Client, request: str, out: Path, images: list[Path], **wishes: Any) -> Status:
     """Ask, tell what happens, write the folder; how the run ended. A signal cancels the run."""
     run_id = client.ask(request, images=images, **wishes)
-    console.print(f"\n[bold]{escape(request)}[/]  [dim]{run_id}[/]\n", highlight=False)
+    console.print(f"\n[bold]{escape(request)}[/]  [dim]{run_id}[/]\n", highlight=False, soft_wrap=True)
     telling = Telling(console, lambda digest: client.image(run_id, digest))
     try:
         for recorded in client.follow(run_id):
@@ -140,14 +140,27 @@ def _await(stack: LocalStack) -> None:
             console.print(f"  [green]✓[/] {ready.part:<13} [dim]{ready.seconds:5.1f} s[/]", highlight=False)
 
 
-def _own_home() -> Path:
-    """A state directory that no other stack has. Raises BadSettings where a stack cannot be started at all."""
+@contextmanager
+def _own_home() -> Iterator[Path]:
+    """A state directory that no other stack has, removed afterwards; after an error it stays, for its logs.
+
+    Raises BadSettings where a stack cannot be started at all.
+    """
     if missing := [name for name in STACK_NEEDS if importlib.util.find_spec(name) is None]:
         raise BadSettings(
             f"a stack needs {', '.join(missing)}: `make setup`, or pip install 'interleavethinker[serve,models]'"
         )
     state_dir().mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix="demo-", dir=state_dir())).absolute()
+    home = Path(tempfile.mkdtemp(prefix="demo-", dir=state_dir())).absolute()
+    done_with = True
+    try:
+        yield home
+    except Exception:
+        done_with = False
+        raise
+    finally:
+        if done_with:
+            shutil.rmtree(home)
 
 
 def _hello(url: str) -> str:

@@ -86,9 +86,11 @@ def serving(app: FastAPI) -> Iterator[str]:
     thread.start()
     while not server.started:
         time.sleep(0.005)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @contextmanager
@@ -109,13 +111,17 @@ def started(home: Path) -> Iterator[GeneratorStack]:
                 stack.kill_worker()
 
 
-_STACK = pytest.StashKey[GeneratorStack]()
+_STACK = pytest.StashKey[GeneratorStack | None]()
 
 
 def session_stack(config: pytest.Config, factory: pytest.TempPathFactory) -> GeneratorStack:
     """The session's one stack, started by the first test that asks, whichever file it is in."""
     if _STACK not in config.stash:
+        config.stash[_STACK] = None
         exits = ExitStack()
-        config.stash[_STACK] = exits.enter_context(started(factory.mktemp("generator")))
         config.add_cleanup(exits.close)
-    return config.stash[_STACK]
+        config.stash[_STACK] = exits.enter_context(started(factory.mktemp("generator")))
+    stack = config.stash[_STACK]
+    if stack is None:
+        pytest.fail("the generator stack did not start; the first test that wanted it says why")
+    return stack

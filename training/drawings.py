@@ -27,15 +27,19 @@ from training.lessons import BLANK, CriticLesson, last_said
 from training.sampler import draw
 
 
-def steps_to_draw(rng: random.Random, *, held_out: bool) -> Example:
-    """A step: from a recipe, or a random edit."""
-    if rng.random() < 0.5:
-        return next(examples(rng, held_out=held_out))
-    made = recipe(rng, held_out=held_out)
-    number = rng.randrange(len(made.steps))
-    before = made.steps[number - 1].after if number else None
-    step = made.steps[number]
-    return Example(before, step.edit, step.prompt, step.after)
+def step_to_draw(rng: random.Random, *, held_out: bool, hard: float = 0.0) -> Example:
+    """A step: from a recipe, or a random edit. With probability `hard`, one whose place is told by relation."""
+    wanted = rng.random() < hard
+    while True:
+        if rng.random() < 0.5:
+            step = next(examples(rng, held_out=held_out))
+        else:
+            made = recipe(rng, held_out=held_out)
+            number = rng.randrange(len(made.steps))
+            before = made.steps[number - 1].after if number else None
+            step = Example(before, made.steps[number].edit, made.steps[number].prompt, made.steps[number].after)
+        if not wanted or getattr(getattr(step.edit, "place", None), "relation", None):
+            return step
 
 
 @torch.no_grad()
@@ -58,10 +62,12 @@ class Drawings:
     wrong: tuple[int, ...]
 
     @classmethod
-    def collect(cls, pipeline: Flux2KleinPipeline, count: int, seed: int, *, held_out: bool = False) -> Drawings:
-        """Draw `count` attempts (about 30 a second on one core) and judge them."""
+    def collect(
+        cls, pipeline: Flux2KleinPipeline, count: int, seed: int, *, held_out: bool = False, hard: float = 0.0
+    ) -> Drawings:
+        """Draw `count` attempts (about 30 a second on one core) and judge them; `hard` as in `step_to_draw`."""
         rng = random.Random(f"drawings {seed} {held_out}")
-        steps = [steps_to_draw(rng, held_out=held_out) for _ in range(count)]
+        steps = [step_to_draw(rng, held_out=held_out, hard=hard) for _ in range(count)]
         last = [last_said(rng, step.edit, step.before, step.prompt) for step in steps]
         painted = np.stack([BLANK if step.before is None else paint(step.before) for step in steps])
         befores = redrawn(pipeline, painted)

@@ -121,7 +121,7 @@ def drawings(recipe: dict[str, Any], seed: int, work: Path = WORK) -> Drawings:
         name = f"{directory.name}-{seed + number}"
         if (out / f"{name}.json").exists():
             continue
-        drawn = Drawings.collect(load_pipeline(directory), recipe["count"], seed + number)
+        drawn = Drawings.collect(load_pipeline(directory), recipe["count"], seed + number, hard=recipe["hard"])
         drawn.save(out, name)
         print(f"[drawings] {directory}: {len(drawn.right)} right, {len(drawn.wrong)} wrong", flush=True)
     return Drawings.load(out)
