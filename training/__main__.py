@@ -47,9 +47,7 @@ def critic(recipe: Recipe = None, work: Work = Path("var/train")) -> None:
 
 
 @app.command()
-def export(
-    kind: Annotated[str, typer.Argument(help="planner, critic or generator")], work: Work = Path("var/train")
-) -> None:
+def export(kind: Annotated[Kind, typer.Argument(help="which of the three")], work: Work = Path("var/train")) -> None:
     """Write what is served to checkpoints/smallworld/KIND, with its manifest and training curve."""
     from training import school
     from training.export import export

@@ -28,6 +28,15 @@ def open_reference(data: bytes, *, name: str, max_pixels: int) -> Image.Image:
         raise BadRequest(f"{name} is no readable {', '.join(FORMATS)} picture") from error
 
 
+def fitted(picture: Image.Image, most_pixels: int | None) -> Image.Image:
+    """The picture, scaled down with its shape kept where it has more than `most_pixels`."""
+    if most_pixels is None or picture.width * picture.height <= most_pixels:
+        return picture
+    scale = (most_pixels / (picture.width * picture.height)) ** 0.5
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    return picture.resize(size, Image.Resampling.BOX)  # BOX gives an enlarged picture's own pixels back
+
+
 def marked_png(picture: Image.Image, job: ImageJob, model: str) -> bytes:
     """PNG with its provenance in text fields: that it is generated, by what, and from which prompt and seed."""
     marks = PngImagePlugin.PngInfo()

@@ -30,6 +30,9 @@ class GeneratorSettings(BaseModel):
     )
     threads: int | None = Field(default=None, ge=1, description="CPU threads of a worker; None: torch's own choice")
     max_pixels: int = Field(default=2048 * 2048, ge=256, description="the largest picture that is drawn or edited")
+    reference_pixels: int | None = Field(
+        default=None, ge=256, description="a larger reference is scaled down to this before the model sees it"
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(default=8083, ge=0, le=65535)

@@ -85,7 +85,7 @@ def test_a_brief_has_a_picture_for_each_marker(prompt: str, pictures: int, fits:
     if fits:
         Brief(prompt=prompt, images=(IMAGE,) * pictures)
     else:
-        with pytest.raises(ValidationError, match="2 <image> markers but 1 images"):
+        with pytest.raises(ValidationError, match="2 <image> markers, 1 images"):
             Brief(prompt=prompt, images=(IMAGE,) * pictures)
 
 

@@ -24,6 +24,7 @@ from interleavethinker.errors import BadCheckpoint, BadSettings, DrawFailed
 from interleavethinker.settings import find_path
 from interleavethinker.types import ImageJob, Value
 from services.generator_service.backends.base import DeviceLost, Loaded, OnStep
+from services.generator_service.pictures import fitted
 from services.generator_service.settings import GeneratorSettings
 
 CALL_FILE = "call.json"
@@ -73,6 +74,7 @@ class Diffusers:
             call |= {"width": job.size.width, "height": job.size.height}
         if unknown := call.keys() - self._parameters:
             raise DrawFailed(f"{type(self._pipeline).__name__} takes no {', '.join(sorted(unknown))}")
+        references = [fitted(reference, self._settings.reference_pixels) for reference in references]
         if references:
             call["image"] = references[0] if len(references) == 1 else list(references)
         if "callback_on_step_end" in self._parameters:
