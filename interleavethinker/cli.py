@@ -61,6 +61,7 @@ def demo(
     image: Pictures = [],  # noqa: B006 - typer wants a list
 ) -> None:
     """Start a stack of its own, make one document with it, and stop it again."""
+    _check_installed()
     from interleavethinker.stack.local import LocalStack, Ports
 
     began = time.monotonic()
@@ -79,6 +80,7 @@ def demo(
 @app.command()
 def up() -> None:
     """Start the stack and leave it running until Ctrl-C."""
+    _check_installed()
     from interleavethinker.stack.local import LocalStack, Ports
 
     with LocalStack(state_dir(), Ports.of_settings()) as stack, stack.watched():
@@ -140,16 +142,17 @@ def _await(stack: LocalStack) -> None:
             console.print(f"  [green]✓[/] {ready.part:<13} [dim]{ready.seconds:5.1f} s[/]", highlight=False)
 
 
-@contextmanager
-def _own_home() -> Iterator[Path]:
-    """A state directory that no other stack has, removed afterwards; after an error it stays, for its logs.
-
-    Raises BadSettings where a stack cannot be started at all.
-    """
+def _check_installed() -> None:
+    """Raises BadSettings where only the client is installed."""
     if missing := [name for name in STACK_NEEDS if importlib.util.find_spec(name) is None]:
         raise BadSettings(
             f"a stack needs {', '.join(missing)}: `make setup`, or pip install 'interleavethinker[serve,models]'"
         )
+
+
+@contextmanager
+def _own_home() -> Iterator[Path]:
+    """A state directory that no other stack has, removed afterwards; after an error it stays, for its logs."""
     state_dir().mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="demo-", dir=state_dir())).absolute()
     done_with = True

@@ -61,7 +61,7 @@ class GeneratorStack:
                 stdout=log,
                 stderr=log,
             )
-        self.await_ready(lambda: httpx2.get(f"{self.url}/readyz").status_code == 200, seconds=400)
+        self.await_ready(lambda: httpx2.get(f"{self.url}/readyz").status_code == 200, seconds=900)
 
     def kill_worker(self) -> None:
         """SIGKILL: no clean-up, no farewell."""

@@ -22,7 +22,7 @@ from interleavethinker.stack.places import Ports
 
 LOADING = "being loaded"
 """A problem with these words passes by itself (chat/local.py); any other is given `GRACE_SECONDS` to."""
-LOADING_SECONDS = 300.0
+LOADING_SECONDS = 600.0
 GRACE_SECONDS = 15.0
 STOP_SECONDS = 15.0
 
@@ -47,9 +47,11 @@ class LocalStack:
         self.logs = self.home / "logs"
         self._parts: dict[str, Part] = {}
         self._queue: Part | None = None
+        self._began = 0.0
         self._stopping = False
 
     def __enter__(self) -> Self:
+        self._began = time.monotonic()
         self.ports.check_free()
         self.logs.mkdir(parents=True, exist_ok=True)
         with ExitStack() as undo:
@@ -63,8 +65,8 @@ class LocalStack:
 
     def until_ready(self) -> Iterator[Ready]:
         """Wait for every part, telling of each as it gets ready."""
-        began = time.monotonic()
-        yield Ready("queue", 0.0)
+        if self._queue:
+            yield Ready("queue", time.monotonic() - self._began)
         first_seen: dict[str, float] = {}
         waiting = self._questions()
         with httpx2.Client(timeout=2.0) as client:
@@ -73,7 +75,7 @@ class LocalStack:
                     self.check()
                     if name == "orchestrator" and len(waiting) > 1:
                         continue
-                    seconds = time.monotonic() - began
+                    seconds = time.monotonic() - self._began
                     problem = _problem(client, url)
                     if problem is None:
                         del waiting[name]

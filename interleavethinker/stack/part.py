@@ -18,7 +18,7 @@ from typing import IO
 from interleavethinker.errors import InterleaveError
 
 TETHER = "interleavethinker.stack.tether"
-LAST_LINES = 6
+LAST_LINES = 8
 
 
 class PartDied(InterleaveError):
@@ -69,7 +69,8 @@ class Part:
         """The end of what it has logged since it was started."""
         with self.log.open("rb") as log:
             log.seek(self._from)
-            return log.read().decode(errors="replace").splitlines()[-LAST_LINES:]
+            lines = log.read().decode(errors="replace").splitlines()
+        return [line for line in lines if line.strip()][-LAST_LINES:]
 
     def ask_to_end(self) -> None:
         """SIGTERM; returns at once."""
