@@ -41,8 +41,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 
 def orchestrator_of_this_test() -> psutil.Process:
-    children = psutil.Process().children(recursive=True)
-    return next(child for child in children if "services.orchestrator" in child.cmdline())
+    alive = [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    return next(child for child in alive if "services.orchestrator" in child.cmdline())
 
 
 def drawn_so_far(stack: LocalStack) -> int:

@@ -87,7 +87,7 @@ def test_demo_makes_one_document_and_leaves_nothing_behind(tmp_path: Path, small
     done = run("demo", "a boat at night", "-o", tmp_path / "out", "--max-attempts", "2",
                **small_models, INTERLEAVETHINKER_HOME=str(home))  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    for words in ("✓ orchestrator", "plan  1. a", "draw  place a red boat", "judge", "document.html", "s in all"):
+    for words in ("✓ orchestrator", "plan  1. a", "draw  a red boat", "judge", "document.html", "s in all"):
         assert words in done.stdout
     assert (tmp_path / "out" / "document.html").stat().st_size > 1000
     assert list(home.iterdir()) == []
