@@ -41,10 +41,7 @@ class RecipeStep:
     instruction: str
     edit: Edit
     after: Scene
-
-    @property
-    def prompt(self) -> str:
-        return say(self.edit)
+    prompt: str
 
 
 @dataclass(frozen=True)
@@ -85,8 +82,8 @@ class Draft:
     def one(self, options: tuple[str, ...] | list[str]) -> str:
         return self.pick(options)[0]
 
-    def step(self, name: str, instruction: str, edit: Edit) -> None:
-        self.steps.append(RecipeStep(name, instruction, edit, apply(edit, self.scene)))
+    def step(self, name: str, instruction: str, edit: Edit, prompt: str | None = None) -> None:
+        self.steps.append(RecipeStep(name, instruction, edit, apply(edit, self.scene), prompt or say(edit)))
 
     def paint(self, name: str, instruction: str, setting: str, **things: Thing) -> None:
         self.step(name, instruction, Paint(Scene(setting, things)))
@@ -322,7 +319,7 @@ def voyage(draft: Draft) -> Told:
 def nightfall(draft: Draft) -> Told:
     house, moon = Thing(draft.one(COLOURS), "house"), Thing(draft.one(("white", "yellow", "orange", "blue")), "moon")
     sun, star = Thing("yellow", "sun"), Thing(draft.one(COLOURS), "star")
-    draft.paint("day", f"The sun shines on {article(house)}.", "meadow", b4=house, c1=sun)
+    draft.paint("day", f"The sun shines on {article(house)}.", "meadow", b4=house, d1=sun)
     draft.step("sunset", "The sun is gone.", Remove(sun))
     draft.step("night", "It gets dark.", ChangeSetting("night"))
     draft.step("moon", f"{article(moon).capitalize()} rises.", Add(moon, Place("c1")))
@@ -472,7 +469,10 @@ def laid_out(
     cells = draft.pick(CELLS, count)
     place = {"table": "on the table", "meadow": "in the meadow", "snow": "in the snow"}[setting]
     words = f"{listed([f'{article(thing)} at {cell}' for thing, cell in zip(things, cells, strict=True)])} {place}"
-    draft.paint("start", f"This is the start {place}.", setting, **dict(zip(cells, things, strict=True)))
+    # The prompt names the things in the request's order: a plan has to say what is there, not to sort it.
+    named = " and ".join(f"{article(thing)} at {cell}" for thing, cell in zip(things, cells, strict=True))
+    scene = Scene(setting, dict(zip(cells, things, strict=True)))
+    draft.step("start", f"This is the start {place}.", Paint(scene), f"{article(setting)} scene with {named}")
     return things, cells, setting, words
 
 

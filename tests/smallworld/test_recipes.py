@@ -50,3 +50,10 @@ def test_the_same_variation_gives_the_same_document():
     for _ in range(3000):
         made = compose(rng, "snowman")
         assert seen.setdefault(made.variation, made.steps) == made.steps
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_family_is_kept_from_training_as_a_whole(family):
+    rng = random.Random(family)
+    held = [compose(rng, family).held_out for _ in range(100)]
+    assert 0.02 < sum(held) / len(held) < 0.8
