@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from interleavethinker.codec import clean, well_formed
 from interleavethinker.types import Outcome, Plan, Step, Verdict
-from tests.codec.values import CRITIC, MARKERS, PLANNER, any_text, characters, plans, verdicts
+from tests.codec.values import CRITIC, MARKERS, PLANNER, any_text, plans, unmarked, verdicts
 
 
 @given(plans())
@@ -21,7 +21,7 @@ def test_a_verdict_is_read_as_it_was_written(verdict: Verdict, last_prompt: str)
     assert CRITIC.read(CRITIC.write(verdict, last_prompt)) == CRITIC.canonical(verdict)
 
 
-@given(plans(characters), verdicts(characters))
+@given(plans(unmarked), verdicts(unmarked))
 def test_text_without_markers_is_canonical(plan: Plan, verdict: Verdict) -> None:
     assert PLANNER.canonical(plan) == plan
     assert CRITIC.canonical(verdict) == verdict
