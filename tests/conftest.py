@@ -16,7 +16,8 @@ from hypothesis import settings
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.settings import PREFIX
 
-# On busy cores a slow example says nothing about the code. CI looks at the same examples each time; developers at new ones.
+# On busy cores a slow example says nothing about the code. CI looks at the same examples each time, developers at new
+# ones.
 settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("house")
 
