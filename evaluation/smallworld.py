@@ -42,10 +42,12 @@ from smallworld.prompts import Impossible, Unreadable, apply, parse
 from smallworld.recipes import Recipe, recipe
 from smallworld.scene import PICTURE_PIXELS, Scene
 from training.drawings import Drawings
-from training.lessons import PlannerLesson, planner_lesson
+from training.lessons import CriticLesson, PlannerLesson, planner_lesson
 from training.sampler import draw, load_pipeline
 
 Say = Callable[[str], None]
+DRAWING_ROUNDS = 4
+"""So often the generator may draw 4 n attempts until enough of them are wrong."""
 
 
 class MemoryBlobs:
@@ -83,13 +85,13 @@ class BatchedGenerator:
     """Implements `ports.Generator`: jobs that are asked for together are drawn together; none is drawn twice."""
 
     def __init__(self, directory: Path, blobs: MemoryBlobs) -> None:
-        self._pipeline, self._blobs = load_pipeline(directory), blobs
+        self.pipeline, self._blobs = load_pipeline(directory), blobs
         self._drawn: dict[str, Drawing] = {}
         self._draw = Batcher(self._batch, 32)
 
     def _batch(self, questions: list[tuple[str, np.ndarray | None, int]]) -> list[np.ndarray]:
         prompts, befores, seeds = zip(*questions, strict=True)
-        return draw(self._pipeline, prompts, befores, seeds)
+        return draw(self.pipeline, prompts, befores, seeds)
 
     async def draw(self, job: ImageJob) -> Drawing:
         if job.id not in self._drawn:
@@ -216,11 +218,18 @@ async def measure_planner(world: World) -> dict[str, Metric]:
 
 async def measure_critic(world: World) -> dict[str, Metric]:
     """On the served generator's own held-out drawings, as many right as wrong ones where it makes enough of both."""
-    pool = Drawings.collect(world.generator._pipeline, 4 * world.n, world.seed + 7000, held_out=True)
     half = world.n // 2
-    chosen = [pool.at(i) for i in (*pool.right[:half], *pool.wrong[:half])]
+    right: list[CriticLesson] = []
+    wrong: list[CriticLesson] = []
+    for round_ in range(DRAWING_ROUNDS):
+        pool = Drawings.collect(world.generator.pipeline, 4 * world.n, world.seed + 7000 + round_, held_out=True)
+        right += [pool.at(i) for i in pool.right[: half - len(right)]]
+        wrong += [pool.at(i) for i in pool.wrong[: half - len(wrong)]]
+        if len(right) == len(wrong) == half:
+            break
+    chosen = [*right, *wrong]
 
-    async def one(lesson: Any) -> bool:
+    async def one(lesson: CriticLesson) -> bool:
         before = None if lesson.before.min() == 255 else await stored(world.blobs, lesson.before)
         critique = Critique(
             prompt=lesson.prompt,
@@ -249,7 +258,7 @@ def measure_generator(world: World) -> dict[str, Metric]:
         before = paint(made.steps[number - 1].after) if number else None
         steps.append((made.steps[number].prompt, before, made.steps[number].after))
     pictures = draw(
-        world.generator._pipeline, [s[0] for s in steps], [s[1] for s in steps], [rng.getrandbits(32) for _ in steps]
+        world.generator.pipeline, [s[0] for s in steps], [s[1] for s in steps], [rng.getrandbits(32) for _ in steps]
     )
     right = [compare(read(picture), step[2]).correct for picture, step in zip(pictures, steps, strict=True)]
     for name, first in (("first pictures", True), ("edits", False)):
