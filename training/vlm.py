@@ -7,6 +7,7 @@ short answers to learn.
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,12 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from interleavethinker.chat.qwen import StillsProcessor
 from interleavethinker.codec import CriticCodec, PlannerCodec
+from interleavethinker.types import Outcome, Plan, Step, Verdict
+from smallworld.critique import compare
+from smallworld.recipes import recipe
+from smallworld.sample import examples
 from smallworld.scene import PICTURE_PIXELS
+from training.lessons import planner_lesson
 
 CONTROL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",
@@ -42,8 +48,6 @@ PIECES = Regex(r" ?[A-Za-z0-9]+| ?[^\sA-Za-z0-9]+|\s+")
 
 def scaffolding(planner: PlannerCodec, critic: CriticCodec) -> tuple[str, ...]:
     """The fixed pieces of both answers, cut out of what the codec itself writes, so that they can never drift apart."""
-    from interleavethinker.types import Outcome, Plan, Step, Verdict
-
     mark = "\u241e"  # a symbol that no answer holds
     step = Step(index=1, name=mark, instruction=mark, prompt=mark, auxiliary_text=mark)
     told = Step(index=2, name=mark, auxiliary_text=mark)
@@ -142,11 +146,6 @@ def model(
 
 def corpus(count: int, seed: int = 0) -> Iterator[str]:
     """Requests, prompts and critiques of the small world, training part only, to train the tokenizer on."""
-    from smallworld.critique import compare
-    from smallworld.recipes import recipe
-    from smallworld.sample import examples
-    from training.lessons import planner_lesson
-
     rng = random.Random(f"corpus {seed}")
     drawings = examples(rng)
     for _ in range(count):
@@ -169,7 +168,5 @@ def corpus(count: int, seed: int = 0) -> Iterator[str]:
 
 def save(made: Qwen3VLForConditionalGeneration, prepared: StillsProcessor, directory: Path) -> None:
     """Write the directory that is served: float16 weights, tokenizer, and the stock processor files."""
-    import copy
-
     copy.deepcopy(made).half().save_pretrained(directory, safe_serialization=True)
     prepared.save_pretrained(directory)
