@@ -142,7 +142,6 @@ class World:
     checkpoints: Path
     n: int
     seed: int
-    say: Say
     details: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -326,7 +325,7 @@ async def evaluate(
     checkpoints: Path, n: int, seed: int, say: Say
 ) -> tuple[dict[str, dict[str, Metric]], dict[str, Any]]:
     """All numbers: those that the project promises, and the details behind them."""
-    world = World(checkpoints, n, seed, say)
+    world = World(checkpoints, n, seed)
     numbers: dict[str, dict[str, Metric]] = {}
     parts: Sequence[tuple[str, Callable[[World], Any]]] = (
         ("generator", measure_generator),

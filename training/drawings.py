@@ -65,7 +65,7 @@ class Drawings:
     def collect(
         cls, pipeline: Flux2KleinPipeline, count: int, seed: int, *, held_out: bool = False, hard: float = 0.0
     ) -> Drawings:
-        """Draw `count` attempts (about 30 a second on one core) and judge them; `hard` as in `step_to_draw`."""
+        """Draw `count` attempts and judge them; `hard` as in `step_to_draw`."""
         rng = random.Random(f"drawings {seed} {held_out}")
         steps = [step_to_draw(rng, held_out=held_out, hard=hard) for _ in range(count)]
         last = [last_said(rng, step.edit, step.before, step.prompt) for step in steps]
