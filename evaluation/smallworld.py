@@ -10,8 +10,6 @@ over a batched chat; the generator is the checkpoint's pipeline, batched; docume
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import io
 import random
 import time
 from collections import Counter
@@ -21,90 +19,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from evaluation.batching import BatchedChat, Batcher
 from evaluation.statistics import balanced_accuracy, proportion
 from interleavethinker.checkpoint import Metric
 from interleavethinker.codec import CriticCodec, PlannerCodec, load_pack
-from interleavethinker.errors import Malformed, NotFound
+from interleavethinker.errors import Malformed
 from interleavethinker.events import Drawn, Event, StepFinished
-from interleavethinker.ports import Critic, Judgement, Planning, put_image
-from interleavethinker.types import Brief, Critique, Drawing, ImageJob, ImageRef, InterleaveRequest, Outcome, Plan, Step
+from interleavethinker.ports import Critic, Judgement, Planning
+from interleavethinker.types import Brief, Critique, ImageRef, InterleaveRequest, Outcome, Plan, Step
 from services.critic_service.service import CriticService
 from services.critic_service.settings import CriticSettings
 from services.orchestrator.loop import interleave
 from services.planner_service.service import PlannerService
 from services.planner_service.settings import PlannerSettings
+from smallworld.edits import Impossible, apply
 from smallworld.measure import compare, read
 from smallworld.paint import paint
-from smallworld.prompts import Impossible, Unreadable, apply, parse
+from smallworld.prompts import Unreadable, parse
 from smallworld.recipes import Recipe, recipe
-from smallworld.scene import PICTURE_PIXELS, Scene
+from smallworld.scene import Scene
+from training.batched import BatchedChat, BatchedGenerator, MemoryBlobs, loaded, stored
 from training.drawings import Drawings
 from training.lessons import CriticLesson, PlannerLesson, planner_lesson
-from training.sampler import draw, load_pipeline
+from training.sampler import draw
 
 Say = Callable[[str], None]
 DRAWING_ROUNDS = 4
 """So often the generator may draw 4 n attempts until enough of them are wrong."""
-
-
-class MemoryBlobs:
-    """Content-addressed bytes of one evaluation."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, bytes] = {}
-
-    async def put(self, data: bytes) -> str:
-        digest = hashlib.sha256(data).hexdigest()
-        self._held[digest] = data
-        return digest
-
-    async def get(self, digest: str) -> bytes:
-        if digest not in self._held:
-            raise NotFound(f"no blob {digest}")
-        return self._held[digest]
-
-    async def has(self, digest: str) -> bool:
-        return digest in self._held
-
-
-async def stored(blobs: MemoryBlobs, picture: np.ndarray) -> ImageRef:
-    """Keep a uint8 picture as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return await put_image(blobs, buffer.getvalue(), width=PICTURE_PIXELS, height=PICTURE_PIXELS)
-
-
-async def loaded(blobs: MemoryBlobs, image: ImageRef) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(await blobs.get(image.digest))).convert("RGB"))
-
-
-class BatchedGenerator:
-    """Implements `ports.Generator`: jobs that are asked for together are drawn together; none is drawn twice."""
-
-    def __init__(self, directory: Path, blobs: MemoryBlobs) -> None:
-        self.pipeline, self._blobs = load_pipeline(directory), blobs
-        self._drawn: dict[str, Drawing] = {}
-        self._draw = Batcher(self._batch, 32)
-
-    def _batch(self, questions: list[tuple[str, np.ndarray | None, int]]) -> list[np.ndarray]:
-        prompts, befores, seeds = zip(*questions, strict=True)
-        return draw(self.pipeline, prompts, befores, seeds)
-
-    async def draw(self, job: ImageJob) -> Drawing:
-        if job.id not in self._drawn:
-            before = await loaded(self._blobs, job.references[0]) if job.references else None
-            picture = await self._draw((job.prompt, before, job.seed))
-            self._drawn[job.id] = Drawing(job_id=job.id, image=await stored(self._blobs, picture))
-        return self._drawn[job.id]
-
-    async def foresee(self, job: ImageJob) -> None:
-        return None
-
-    async def forget(self, job: ImageJob) -> None:
-        return None
 
 
 class RememberedCritic:

@@ -7,11 +7,13 @@ instead.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import random
+from collections.abc import Callable, Collection, Mapping
 
 from interleavethinker.types import Outcome, Verdict
+from smallworld.edits import Edit, apply, resolve
 from smallworld.measure import Reading
-from smallworld.prompts import Edit, apply, insist, resolve, say
+from smallworld.prompts import STYLES, say, style_of
 from smallworld.scene import CELLS, Scene, Thing
 
 SMUDGED = "smudged"
@@ -49,25 +51,50 @@ def faults(reasoning: str) -> Mapping[str, str]:
     return found
 
 
+Refine = Callable[[Edit, Scene | None, str], str]
+"""What to draw next: of the step's edit, the scene before it, and the prompt that failed."""
+
+
 def refine(edit: Edit, before: Scene | None, last_prompt: str) -> str:
-    """The prompt to try next: the plainest wording with the place named by cell; insisting if that was tried
-    already."""
+    """The prompt that a generator understands best: the plainest wording with the place named by cell; insisting if
+    that was tried already. Only an oracle knows that."""
     plain = say(resolve(edit, before))
-    return plain if last_prompt != plain else insist(resolve(edit, before))
+    return plain if last_prompt != plain else say(resolve(edit, before), insisting=True)
 
 
-def ideal_verdict(edit: Edit, before: Scene | None, seen: Scene, smudged: Collection[str], last_prompt: str) -> Verdict:
-    """The right verdict on a drawing of `edit` that shows `seen`. Raises Impossible when the edit does not fit
-    `before`."""
+def rewordings(rng: random.Random) -> Refine:
+    """How a teacher rewrites that sees what is wrong and not how the generator likes to be told: in any style but the
+    one that failed, all alike; half of the time it works out the cell itself, a quarter of the time it insists."""
+
+    def reword(edit: Edit, before: Scene | None, last_prompt: str) -> str:
+        failed = style_of(last_prompt)
+        style = rng.choice([style for style in STYLES if style != failed])
+        return say(resolve(edit, before) if rng.random() < 0.5 else edit, style, insisting=rng.random() < 0.25)
+
+    return reword
+
+
+def true_verdict(
+    edit: Edit,
+    before: Scene | None,
+    seen: Scene,
+    smudged: Collection[str],
+    last_prompt: str,
+    next_prompt: Refine = refine,
+) -> Verdict:
+    """The right verdict on a drawing of `edit` that shows `seen`, with `next_prompt`'s refinement. Raises Impossible
+    when the edit does not fit `before`."""
     wanted = apply(edit, before)
     right = seen == wanted and not smudged
     return Verdict(
         outcome=Outcome.ACCEPT if right else Outcome.REVISE,
-        refined_prompt=None if right else refine(edit, before, last_prompt),
+        refined_prompt=None if right else next_prompt(edit, before, last_prompt),
         reasoning=compare(wanted, seen, smudged),
     )
 
 
-def verdict_on_reading(edit: Edit, before: Scene | None, reading: Reading, last_prompt: str) -> Verdict:
+def verdict_on_reading(
+    edit: Edit, before: Scene | None, reading: Reading, last_prompt: str, next_prompt: Refine = refine
+) -> Verdict:
     """The same for what the exact judge read from the pixels."""
-    return ideal_verdict(edit, before, reading.scene, reading.smudged, last_prompt)
+    return true_verdict(edit, before, reading.scene, reading.smudged, last_prompt, next_prompt)

@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from smallworld.prompts import (
+from smallworld.edits import (
     RELATIONS,
     Add,
     ChangeSetting,
@@ -23,8 +23,8 @@ from smallworld.prompts import (
     Remove,
     Turn,
     apply,
-    say,
 )
+from smallworld.prompts import say_somehow
 from smallworld.scene import CELLS, COLOURS, KINDS, SETTINGS, Scene, Thing, is_held_out
 
 
@@ -102,8 +102,11 @@ def random_edit(rng: random.Random, scene: Scene, relational: float = 0.35) -> E
         return edit
 
 
-def examples(rng: random.Random, *, first: float = 0.3, held_out: bool = False) -> Iterator[Example]:
-    """Endless examples; `first` is the share of first pictures. With `held_out`, every one ends in a held-out scene."""
+def examples(
+    rng: random.Random, *, first: float = 0.3, held_out: bool = False, rarity: float = 0.0
+) -> Iterator[Example]:
+    """Endless examples; `first` is the share of first pictures. With `held_out`, every one ends in a held-out scene.
+    All styles of wording alike, or the n-th as often as n ** -rarity."""
     while True:
         if rng.random() < first:
             before = None
@@ -113,4 +116,4 @@ def examples(rng: random.Random, *, first: float = 0.3, held_out: bool = False) 
             edit = random_edit(rng, before)
         after = apply(edit, before)
         if has_held_out(after) is held_out:
-            yield Example(before, edit, say(edit, rng), after)
+            yield Example(before, edit, say_somehow(edit, rng, rarity=rarity), after)

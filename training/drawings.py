@@ -17,9 +17,10 @@ from diffusers import Flux2KleinPipeline
 
 from interleavethinker.types import Outcome
 from smallworld.critique import verdict_on_reading
+from smallworld.edits import Edit, Paint
 from smallworld.measure import read, read_batch
 from smallworld.paint import paint
-from smallworld.prompts import Edit, Paint, parse, say
+from smallworld.prompts import parse, say
 from smallworld.recipes import recipe
 from smallworld.sample import Example, examples
 from smallworld.scene import Scene

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from interleavethinker.types import IMAGE_MARKER, Brief, ImageRef, Plan, Step, Verdict
-from smallworld.critique import ideal_verdict, verdict_on_reading
+from smallworld.critique import rewordings, true_verdict, verdict_on_reading
+from smallworld.edits import Add, Edit, Impossible, Move, Paint, apply
 from smallworld.measure import read
 from smallworld.paint import paint
-from smallworld.prompts import Add, Edit, Impossible, Move, Paint, apply, article, insist, resolve, say
+from smallworld.prompts import article
 from smallworld.recipes import Recipe, recipe
 from smallworld.sample import examples, has_held_out, random_edit, random_place, random_thing
 from smallworld.scene import CELL_PIXELS, CELLS, COLOURS, KINDS, PICTURE_PIXELS, Scene, Thing, cell_column, cell_row
@@ -122,11 +123,9 @@ def planner_lesson(rng: random.Random, *, held_out: bool, kind: str | None = Non
 
 def last_said(rng: random.Random, edit: Edit, before: Scene | None, prompt: str) -> str:
     """The prompt that the attempt was drawn from: the first one, or a refinement."""
-    roll = rng.random()
-    if roll < 0.6:
+    if rng.random() < 0.6:
         return prompt
-    plain = resolve(edit, before)
-    return say(plain) if roll < 0.85 else insist(plain)
+    return rewordings(rng)(edit, before, prompt)
 
 
 def spoil(rng: random.Random, edit: Edit, before: Scene | None, wanted: Scene) -> Scene:
@@ -204,7 +203,7 @@ def critic_lesson(rng: random.Random, *, held_out: bool = False, first: float = 
             noise = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(0, 6), after.shape)
             after = np.clip(np.rint(after + noise), 0, 255).astype(np.uint8)
         last = last_said(rng, example.edit, example.before, example.prompt)
-        verdict = ideal_verdict(example.edit, example.before, seen, smudged, last)
+        verdict = true_verdict(example.edit, example.before, seen, smudged, last, rewordings(rng))
         before = BLANK if example.before is None else paint(example.before)
         return CriticLesson(before, after, example.prompt, last, verdict)
 
@@ -214,5 +213,5 @@ def drawn_lesson(
 ) -> CriticLesson:
     """An attempt that a generator drew (uint8), judged from its pixels."""
     last = last_said(rng, edit, before, prompt)
-    verdict = verdict_on_reading(edit, before, read(drawing), last)
+    verdict = verdict_on_reading(edit, before, read(drawing), last, rewordings(rng))
     return CriticLesson(BLANK if before is None else paint(before), drawing, prompt, last, verdict, "drawn")

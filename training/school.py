@@ -19,9 +19,12 @@ from transformers import Qwen3VLForConditionalGeneration
 from interleavethinker.chat.qwen import StillsProcessor
 from interleavethinker.codec import CriticCodec, PlannerCodec, load_pack
 from training import vlm
+from training.data.store import read_examples
+from training.data.values import CriticExample
 from training.grounding import ground
 from training.inputs import LessonInputs
-from training.lessons import CriticLesson, critic_lesson, planner_lesson
+from training.judge import pixels
+from training.lessons import BLANK, CriticLesson, critic_lesson, planner_lesson
 from training.progress import Progress
 from training.sft import SftRecipe, Teacher, numbered, sft
 
@@ -76,9 +79,14 @@ def base(recipe: dict[str, Any], work: Path = WORK) -> Path:
     return out
 
 
+def begin(recipe: dict[str, Any], work: Path) -> Path:
+    """The directory to go on from: the recipe's `start`, or the grounded base."""
+    return Path(recipe["start"]) if "start" in recipe else base(read_recipe(RECIPES / "base.cpu.toml"), work)
+
+
 def planner(recipe: dict[str, Any], work: Path = WORK) -> Path:
     """SFT on recipes: plans, continuations, descriptions."""
-    start, out = base(read_recipe(RECIPES / "base.cpu.toml"), work), work / "planner"
+    start, out = begin(recipe, work), work / "planner"
     if not finished(out):
         course = SftRecipe(seed=recipe["seed"], threads=recipe["threads"], **recipe["recipes"])
         teacher = teacher_of(start)
@@ -90,7 +98,7 @@ def planner(recipe: dict[str, Any], work: Path = WORK) -> Path:
 
 def critic(recipe: dict[str, Any], work: Path = WORK) -> Path:
     """SFT on painted attempts, then on a mixture of drawn and painted ones, right and wrong in equal parts."""
-    start, painted, out = base(read_recipe(RECIPES / "base.cpu.toml"), work), work / "critic.painted", work / "critic"
+    start, painted, out = begin(recipe, work), work / "critic.painted", work / "critic"
     teacher = teacher_of(start)
     if not finished(painted):
         course = SftRecipe(seed=recipe["seed"], threads=recipe["threads"], **recipe["painted"])
@@ -106,6 +114,28 @@ def critic(recipe: dict[str, Any], work: Path = WORK) -> Path:
         lessons = numbered(lesson, recipe["seed"] + 1)
         keep(sft(load(painted), teacher, lessons, course, work / "critic.drawn.run"), teacher.inputs.processor, out)
     return out
+
+
+def critic_sft(recipe: dict[str, Any], work: Path, name: str = "critic_sft") -> Path:
+    """SFT of the critic on a data set of judged drawings (`data`, Parquet), with a share of painted lessons."""
+    start, out = begin(recipe, work), work / name
+    if not finished(out):
+        teacher = teacher_of(start)
+        examples = list(read_examples(Path(recipe["data"]), "critic"))
+        course = SftRecipe(seed=recipe["seed"], threads=recipe["threads"], **recipe["sft"])
+
+        def lesson(rng: random.Random) -> CriticLesson:
+            return critic_lesson(rng) if rng.random() < recipe["painted_share"] else drawn(rng.choice(examples))
+
+        lessons = numbered(lesson, recipe["seed"])
+        keep(sft(load(start), teacher, lessons, course, work / f"{name}.run"), teacher.inputs.processor, out)
+    return out
+
+
+def drawn(example: CriticExample) -> CriticLesson:
+    """A stored example as the small world's lesson: pictures decoded, white before a first one."""
+    before = BLANK if example.before is None else pixels(example.before)
+    return CriticLesson(before, pixels(example.after), example.prompt, example.last_prompt, example.verdict, "drawn")
 
 
 def drawings(recipe: dict[str, Any], seed: int, work: Path = WORK) -> Drawings:

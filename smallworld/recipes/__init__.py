@@ -25,33 +25,50 @@ FAMILIES: dict[str, tuple[str, Callable[[Draft], Told]]] = {
     for family in families
 }
 
-WRAPPINGS: dict[str, tuple[str, ...]] = {
-    "how-to": (
-        "How do I {wish}, step by step?", "How do I {wish}?", "Show me how to {wish}.",
-        "Please explain how to {wish}, with pictures.", "Make a picture guide: {wish}.",
-        "I would like to {wish}. What are the steps?", "{wish}", "Can you show me how to {wish} in a few steps?",
-    ),
-    "story": (
-        "Tell me a story about {wish}.", "Tell a picture story about {wish}.", "Make a picture book about {wish}.",
-        "A short story in pictures: {wish}.", "Please draw a story about {wish} for my child.", "Story: {wish}",
-    ),
-    "manipulation": (
-        "{wish}.", "{wish}, please.", "Plan this: {wish}.", "Show each step: {wish}.", "Robot task: {wish}.",
-    ),
-}  # fmt: skip
+WRAPPINGS: dict[str, dict[str, str]] = {
+    "how-to": {
+        "How do I {wish}, step by step?": "lively",
+        "How do I {wish}?": "plain",
+        "Show me how to {wish}.": "casual",
+        "Please explain how to {wish}, with pictures.": "narrated",
+        "Make a picture guide: {wish}.": "inverted",
+        "I would like to {wish}. What are the steps?": "ornate",
+        "{wish}": "plain",
+        "Can you show me how to {wish} in a few steps?": "casual",
+    },
+    "story": {
+        "Tell me a story about {wish}.": "lively",
+        "Tell a picture story about {wish}.": "narrated",
+        "Make a picture book about {wish}.": "plain",
+        "A short story in pictures: {wish}.": "inverted",
+        "Please draw a story about {wish} for my child.": "casual",
+        "Story: {wish}": "ornate",
+    },
+    "manipulation": {
+        "{wish}.": "plain",
+        "{wish}, please.": "casual",
+        "Plan this: {wish}.": "inverted",
+        "Show each step: {wish}.": "lively",
+        "Robot task: {wish}.": "ornate",
+        "Please show each step: {wish}.": "narrated",
+    },
+}
+"""How a wish is wrapped into a request, and the style in which a planner answers such a request: it takes up the way it
+is spoken to, and does not know which style its generator draws best."""
 
 
 def compose(rng: random.Random, family: str | None = None) -> Recipe:
     """A recipe of the family (any family without one), held out or not."""
     name = family or rng.choice(list(FAMILIES))
     genre, lay_out = FAMILIES[name]
+    wrapping = rng.choice(list(WRAPPINGS[genre]))
     while True:
-        draft = Draft(rng)
+        draft = Draft(rng, WRAPPINGS[genre][wrapping])
         try:
             told = lay_out(draft)
         except (Unfit, ValueError):
             continue  # these choices cannot be laid out: a place is taken or off the picture
-        request = rng.choice(WRAPPINGS[genre]).format(wish=rng.choice(told))
+        request = wrapping.format(wish=rng.choice(told))
         variation = " ".join([name, *draft.choices])
         return Recipe(name, genre, request[0].upper() + request[1:], variation, tuple(draft.steps))
 

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from smallworld.prompts import (
-    Edit,
-    Move,
-    Paint,
-    Place,
-    apply,
-    say,
-)
+from smallworld.edits import Edit, Move, Paint, Place, apply
+from smallworld.prompts import PLAIN, say
 from smallworld.sample import has_held_out
 from smallworld.scene import Scene, Thing
 
@@ -48,9 +43,11 @@ class Recipe:
 
 @dataclass
 class Draft:
-    """A document being laid out: choices are drawn and remembered, steps carried out as they are added."""
+    """A document being laid out: choices are drawn and remembered, steps carried out as they are added. Its prompts
+    speak in one style, which is no part of the variation."""
 
     rng: random.Random
+    style: str = PLAIN
     choices: list[str] = field(default_factory=list)
     steps: list[RecipeStep] = field(default_factory=list)
 
@@ -67,8 +64,10 @@ class Draft:
     def one(self, options: tuple[str, ...] | list[str]) -> str:
         return self.pick(options)[0]
 
-    def step(self, name: str, instruction: str, edit: Edit, prompt: str | None = None) -> None:
-        self.steps.append(RecipeStep(name, instruction, edit, apply(edit, self.scene), prompt or say(edit)))
+    def step(self, name: str, instruction: str, edit: Edit, order: Sequence[str] | None = None) -> None:
+        """`order`: of the cells of a first picture, where the request names its things in another than raster order."""
+        prompt = say(edit, self.style, order=order)
+        self.steps.append(RecipeStep(name, instruction, edit, apply(edit, self.scene), prompt))
 
     def paint(self, name: str, instruction: str, setting: str, **things: Thing) -> None:
         self.step(name, instruction, Paint(Scene(setting, things)))

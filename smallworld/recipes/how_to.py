@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from smallworld.prompts import (
-    Add,
-    Place,
-    article,
-)
+from smallworld.edits import Add, Place
+from smallworld.prompts import article
 from smallworld.recipes.draft import (
     Draft,
     Told,

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from smallworld.prompts import (
-    Move,
-    Paint,
-    Place,
-    Recolour,
-    Remove,
-    article,
-)
+from smallworld.edits import Move, Paint, Place, Recolour, Remove
+from smallworld.prompts import article
 from smallworld.recipes.draft import (
     Draft,
     Told,
@@ -37,9 +31,8 @@ def laid_out(
     place = {"table": "on the table", "meadow": "in the meadow", "snow": "in the snow"}[setting]
     words = f"{listed([f'{article(thing)} at {cell}' for thing, cell in zip(things, cells, strict=True)])} {place}"
     # The prompt names the things in the request's order: a plan has to say what is there, not to sort it.
-    named = " and ".join(f"{article(thing)} at {cell}" for thing, cell in zip(things, cells, strict=True))
     scene = Scene(setting, dict(zip(cells, things, strict=True)))
-    draft.step("start", f"This is the start {place}.", Paint(scene), f"{article(setting)} scene with {named}")
+    draft.step("start", f"This is the start {place}.", Paint(scene), order=cells)
     return things, cells, setting, words
 
 

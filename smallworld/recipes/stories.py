@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from smallworld.prompts import (
-    Add,
-    ChangeSetting,
-    Move,
-    Place,
-    Remove,
-    Turn,
-    article,
-)
+from smallworld.edits import Add, ChangeSetting, Move, Place, Remove, Turn
+from smallworld.prompts import article
 from smallworld.recipes.draft import (
     MOVERS,
     Draft,

@@ -23,7 +23,8 @@ from interleavethinker.document import Document
 from interleavethinker.events import Drawn, Judged, Status
 from interleavethinker.stack.local import LocalStack
 from interleavethinker.stack.places import Ports
-from smallworld.prompts import apply, parse
+from smallworld.edits import apply
+from smallworld.prompts import parse
 from smallworld.scene import Scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis]

@@ -13,7 +13,7 @@ from PIL import Image
 from interleavethinker.document import Document, DocumentAttempt, DocumentStep
 from interleavethinker.events import Problem, Status
 from interleavethinker.types import Brief, ImageRef, InterleaveRequest, Outcome, Step, Verdict
-from smallworld.critique import ideal_verdict
+from smallworld.critique import true_verdict
 from smallworld.paint import picture
 from smallworld.prompts import say
 from smallworld.recipes import RecipeStep, recipe
@@ -61,7 +61,7 @@ class Painted:
         planned = Step(index=index, name=step.name, instruction=step.instruction, prompt=prompt)
         for number in range(1, wrong + settled + 1):
             seen = step.after if number > wrong else spoil(self._rng, step.edit, before, step.after)
-            verdict = ideal_verdict(step.edit, before, seen, (), prompt)
+            verdict = true_verdict(step.edit, before, seen, (), prompt)
             verdict = verdict.model_copy(update={"confidence": 0.9 + self._rng.random() / 10})
             image = self._painted(seen)
             job = hashlib.sha256(f"{index}/{number}".encode()).hexdigest()

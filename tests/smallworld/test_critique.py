@@ -6,10 +6,11 @@ from __future__ import annotations
 import random
 
 from interleavethinker.types import Outcome
-from smallworld.critique import compare, faults, ideal_verdict, verdict_on_reading
+from smallworld.critique import compare, faults, true_verdict, verdict_on_reading
+from smallworld.edits import Add, Place, apply
 from smallworld.measure import read
 from smallworld.paint import paint
-from smallworld.prompts import Add, Place, apply, parse
+from smallworld.prompts import parse, style_of
 from smallworld.scene import Scene, Thing
 from training.lessons import critic_lesson, spoil
 
@@ -19,16 +20,16 @@ EDIT = Add(HAT, Place(relation="on top of", anchor=BODY))
 
 
 def test_the_right_picture_is_accepted():
-    verdict = ideal_verdict(EDIT, BEFORE, apply(EDIT, BEFORE), (), "add a red hat on top of the white snowball")
+    verdict = true_verdict(EDIT, BEFORE, apply(EDIT, BEFORE), (), "add a red hat on top of the white snowball")
     assert verdict.outcome is Outcome.ACCEPT
     assert "but" not in verdict.reasoning.split()
 
 
 def test_a_fault_is_named_and_the_prompt_refined():
-    verdict = ideal_verdict(EDIT, BEFORE, BEFORE, (), "add a red hat on top of the white snowball")
+    verdict = true_verdict(EDIT, BEFORE, BEFORE, (), "add a red hat on top of the white snowball")
     assert faults(verdict.reasoning) == {"b3": "red hat but empty"}
     assert verdict.refined_prompt == "add a red hat at b3"
-    again = ideal_verdict(EDIT, BEFORE, BEFORE, (), "add a red hat at b3")
+    again = true_verdict(EDIT, BEFORE, BEFORE, (), "add a red hat at b3")
     assert again.refined_prompt == "add a red hat at b3 and change nothing else"
 
 
@@ -46,7 +47,10 @@ def test_painted_lessons_agree_with_the_judge_of_pixels():
         edit = parse(lesson.prompt)
         before = None if first else read(lesson.before).scene
         measured = verdict_on_reading(edit, before, read(lesson.after), lesson.last_prompt)
-        assert measured == lesson.verdict
+        assert (measured.outcome, measured.reasoning) == (lesson.verdict.outcome, lesson.verdict.reasoning)
+        if refined := lesson.verdict.refined_prompt:
+            assert apply(parse(refined), before) == apply(edit, before)  # another wording of the same wish
+            assert style_of(refined) != style_of(lesson.last_prompt)
         seen.append(lesson.verdict.outcome)
     assert 0.35 < seen.count(Outcome.ACCEPT) / len(seen) < 0.65
 

@@ -6,25 +6,8 @@ import random
 
 import pytest
 
-from smallworld.prompts import (
-    Add,
-    ChangeSetting,
-    Impossible,
-    Move,
-    Paint,
-    Place,
-    Recolour,
-    Remove,
-    Turn,
-    Unreadable,
-    apply,
-    insist,
-    parse,
-    resolve,
-    say,
-    vocabulary,
-    wordings,
-)
+from smallworld.edits import Add, ChangeSetting, Impossible, Move, Paint, Place, Recolour, Remove, Turn, apply, resolve
+from smallworld.prompts import STYLES, Unreadable, parse, say, style_of, vocabulary, wordings
 from smallworld.sample import examples, has_held_out, random_edit, random_scene
 from smallworld.scene import Scene, Thing
 
@@ -53,7 +36,9 @@ SCENE = Scene("table", {"b3": RED_BLOCK, "d4": BLUE_CUP})
 )
 def test_edits_are_carried_out_exactly(edit, after):
     assert apply(edit, SCENE) == Scene("table", after)
-    assert all(apply(parse(words), SCENE) == Scene("table", after) for words in (*wordings(edit), insist(edit)))
+    said = [say(edit, style, insisting=insisting) for style in STYLES for insisting in (False, True)]
+    assert all(apply(parse(words), SCENE) == Scene("table", after) for words in said)
+    assert [style_of(words) for words in wordings(edit)] == list(STYLES)
     assert apply(resolve(edit, SCENE), SCENE) == Scene("table", after)
 
 

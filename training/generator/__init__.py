@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from training.generator.autoencoder import polish_decoder, train_autoencoder
-from training.generator.build import CALL, TEXT_LAYERS, TEXT_TOKENS, GeneratorRecipe, build
+from training.generator.build import CALL, TEXT_LAYERS, TEXT_TOKENS, GeneratorRecipe, adopt, build
 from training.generator.flow import flow_batches, train_flow
 from training.generator.grounding import train_grounding
 from training.generator.teaching import Teaching
@@ -32,13 +32,17 @@ def train(recipe: GeneratorRecipe, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     pipeline = build(recipe)
     teaching = Teaching(pipeline)
+    if recipe.start:
+        adopt(pipeline, Path(recipe.start), recipe.start_parts)
+    taken = recipe.start_parts if recipe.start else ()
     for name, stage in (
         ("autoencoder", lambda progress: train_autoencoder(pipeline.vae, recipe, progress)),
         ("polish", lambda progress: polish_decoder(pipeline.vae, recipe, progress)),
         ("grounding", lambda progress: train_grounding(teaching, pipeline.text_encoder, recipe, progress)),
     ):
-        module = pipeline.text_encoder if name == "grounding" else pipeline.vae
-        if not load_state(out / f"{name}.pt", module=module):
+        part = "text_encoder" if name == "grounding" else "vae"
+        module = getattr(pipeline, part)
+        if part not in taken and not load_state(out / f"{name}.pt", module=module):
             stage(Progress(out / f"{name}.jsonl", every=50))
             save_state(out / f"{name}.pt", 1, module=module)
     teaching.learn_codes()

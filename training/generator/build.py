@@ -5,17 +5,18 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline, Flux2Transformer2DModel
+from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline, Flux2Transformer2DModel
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from torch import nn
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from smallworld.patchcode import PatchAutoencoder
-from smallworld.prompts import vocabulary
+from smallworld.prompts import RARITY, vocabulary
 from smallworld.scene import CELLS
 
 TEXT_LAYERS = (1, 2, 3)
@@ -53,6 +54,10 @@ class GeneratorRecipe:
     first_share: float = 0.3
     pure_noise_share: float = 0.25
     noise_shift: float = 1.0
+    rarity: float = RARITY
+    start: str = ""
+    start_parts: tuple[str, ...] = ("vae", "text_encoder", "transformer")
+    """A pipeline's directory to go on from, and the parts taken from it: those skip the stages before the flow."""
 
 
 def word_tokenizer() -> PreTrainedTokenizerFast:
@@ -107,6 +112,22 @@ def build(recipe: GeneratorRecipe) -> Flux2KleinPipeline:
         transformer=transformer,
         is_distilled=True,
     )
+
+
+def adopt(pipeline: Flux2KleinPipeline, start: Path, parts: Sequence[str]) -> None:
+    """Take the parts' weights from a saved pipeline of the same shape; a word it did not know keeps its random
+    embedding."""
+    known = DiffusionPipeline.from_pretrained(start, torch_dtype=torch.float32)
+    for part in parts:
+        theirs, ours = getattr(known, part).state_dict(), getattr(pipeline, part)
+        if part == "text_encoder":
+            vocabulary, old = pipeline.tokenizer.get_vocab(), known.tokenizer.get_vocab()
+            for name in [name for name in theirs if name.endswith(("embed_tokens.weight", "lm_head.weight"))]:
+                rows = ours.state_dict()[name].clone()
+                for word in vocabulary.keys() & old.keys():
+                    rows[vocabulary[word]] = theirs[name][old[word]]
+                theirs[name] = rows
+        ours.load_state_dict(theirs)
 
 
 def save_pipeline(pipeline: Flux2KleinPipeline, ema: nn.ModuleList, directory: Path) -> None:

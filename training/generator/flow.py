@@ -23,7 +23,7 @@ def flow_batches(recipe: GeneratorRecipe, start: int) -> Iterator[list[Example]]
     number = start
     while True:
         rng = random.Random(f"flow {recipe.seed} {number}")
-        stream = examples(rng, first=1.0 if rng.random() < recipe.first_share else 0.0)
+        stream = examples(rng, first=1.0 if rng.random() < recipe.first_share else 0.0, rarity=recipe.rarity)
         yield [next(stream) for _ in range(recipe.batch)]
         number += 1
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import Qwen3ForCausalLM
 
-from smallworld.prompts import Add, Move, Paint
+from smallworld.edits import Add, Move, Paint
 from smallworld.sample import EDITS, Example, examples
 from smallworld.scene import CELLS, COLOURS, KINDS, SETTINGS
 from training.generator.build import NUM_CELLS, GeneratorRecipe
@@ -72,7 +72,7 @@ def train_grounding(teaching: Teaching, encoder: Qwen3ForCausalLM, recipe: Gener
     head = Grounding(recipe.text_width)
     parameters = [*encoder.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(parameters, 2e-3)
-    stream = examples(random.Random(f"grounding {recipe.seed}"), first=0.4)
+    stream = examples(random.Random(f"grounding {recipe.seed}"), first=0.4, rarity=recipe.rarity)
     for step in progress.steps(recipe.grounding_steps):
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * min(1, (step + 1) / 30) * max(0.05, 1 - step / recipe.grounding_steps)

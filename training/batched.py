@@ -1,23 +1,32 @@
 """Many questions to one small model at once: what is asked while a batch is computed is answered in the next one.
 
-Lets the real services and the real loop run for hundreds of documents side by side on a small CPU. Greedy answers
-only, and no prefix: a service that asks again gets the answer that is left after that, or none.
+Lets the real services, the real loop and GRPO's redraws run for hundreds of documents side by side on a small CPU: a
+chat (greedy answers only, and no prefix: a service that asks again gets the answer that is left after that, or none)
+and a generator, both behind their ports, over images that are kept in memory.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import io
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import numpy as np
 import torch
+from PIL import Image
 from transformers import Qwen3VLForConditionalGeneration
 
 from interleavethinker.chat import Token
 from interleavethinker.chat.qwen import QwenInputs
 from interleavethinker.codec import Message
-from interleavethinker.errors import BadRequest
+from interleavethinker.errors import BadRequest, NotFound
+from interleavethinker.ports import put_image
+from interleavethinker.types import Drawing, ImageJob, ImageRef
+from smallworld.scene import PICTURE_PIXELS
+from training.sampler import draw, load_pipeline
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -117,3 +126,60 @@ class BatchedChat:
         if rest := text.close():
             answer.append(Token(rest, None))
         return answer
+
+
+class MemoryBlobs:
+    """Implements `ports.Blobs` for the life of one evaluation or training run."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, bytes] = {}
+
+    async def put(self, data: bytes) -> str:
+        digest = hashlib.sha256(data).hexdigest()
+        self._held[digest] = data
+        return digest
+
+    async def get(self, digest: str) -> bytes:
+        if digest not in self._held:
+            raise NotFound(f"no blob {digest}")
+        return self._held[digest]
+
+    async def has(self, digest: str) -> bool:
+        return digest in self._held
+
+
+async def stored(blobs: MemoryBlobs, picture: np.ndarray) -> ImageRef:
+    """Keep a uint8 picture as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return await put_image(blobs, buffer.getvalue(), width=PICTURE_PIXELS, height=PICTURE_PIXELS)
+
+
+async def loaded(blobs: MemoryBlobs, image: ImageRef) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(await blobs.get(image.digest))).convert("RGB"))
+
+
+class BatchedGenerator:
+    """Implements `ports.Generator`: jobs that are asked for together are drawn together; none is drawn twice."""
+
+    def __init__(self, directory: Path, blobs: MemoryBlobs) -> None:
+        self.pipeline, self._blobs = load_pipeline(directory), blobs
+        self._drawn: dict[str, Drawing] = {}
+        self._draw = Batcher(self._batch, 32)
+
+    def _batch(self, questions: list[tuple[str, np.ndarray | None, int]]) -> list[np.ndarray]:
+        prompts, befores, seeds = zip(*questions, strict=True)
+        return draw(self.pipeline, prompts, befores, seeds)
+
+    async def draw(self, job: ImageJob) -> Drawing:
+        if job.id not in self._drawn:
+            before = await loaded(self._blobs, job.references[0]) if job.references else None
+            picture = await self._draw((job.prompt, before, job.seed))
+            self._drawn[job.id] = Drawing(job_id=job.id, image=await stored(self._blobs, picture))
+        return self._drawn[job.id]
+
+    async def foresee(self, job: ImageJob) -> None:
+        return None
+
+    async def forget(self, job: ImageJob) -> None:
+        return None
