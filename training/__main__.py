@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from training import finetune_commands
+from training.data import commands as data_commands
+
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 RECIPES = Path(__file__).parent / "recipes"
 Recipe = Annotated[Path | None, typer.Option(help="a TOML of settings; without it, training/recipes/<course>.cpu.toml")]
@@ -54,6 +57,9 @@ def export(kind: Annotated[Kind, typer.Argument(help="which of the three")], wor
 
     typer.echo(export(kind, school.read_recipe(RECIPES / f"{kind}.cpu.toml"), work))
 
+
+data_commands.register(app)
+finetune_commands.register(app)
 
 if __name__ == "__main__":
     app()

@@ -1,0 +1,224 @@
+"""Journals of real runs become examples: recorded attempts are split, balanced and written like synthesised ones.
+
+Reads the journal's two tables as they are (services/orchestrator/tables.py says what they look like; nothing of it is
+imported) and folds their events with the language's own `fold`. A person's judgement comes first where there is one:
+there are no events of people yet, so labels are read from a .jsonl beside (`Label`). Without a judge the scores are
+derived from the verdicts, and the rows say so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from interleavethinker.document import Document, DocumentAttempt, DocumentStep, fold
+from interleavethinker.errors import BadRequest, BadSettings, NotFound
+from interleavethinker.events import EVENT, Recorded
+from interleavethinker.ports import Blobs
+from interleavethinker.types import Critique, ImageRef, Outcome, Plan, Value, Verdict
+from training.data.interleaved import Told
+from training.data.rows import json_lines
+from training.data.values import AttemptRecord, PlannerExample
+from training.judge import Judge, Scores
+
+KNOWN = {"created", "started", "step_planned", "planned", "drawn", "judged", "step_finished", "finished"}
+"""Event types that are read; those of a newer journal are passed over and counted."""
+
+
+class Label(Value):
+    """A person's judgement of one attempt. `edited`: not right, and this is what should be drawn (`prompt`)."""
+
+    run: str
+    step: int = Field(ge=1)
+    attempt: int = Field(ge=1)
+    label: Literal["approved", "rejected", "edited"]
+    prompt: str | None = None
+
+    @model_validator(mode="after")
+    def _edit_says_what(self) -> Label:
+        if self.label == "edited" and not self.prompt:
+            raise ValueError("an edited label needs the prompt that the person wrote")
+        return self
+
+
+Labels = Mapping[tuple[str, int, int], Label]
+
+
+def read_labels(path: Path) -> dict[tuple[str, int, int], Label]:
+    """A line an attempt: {"run", "step", "attempt", "label": approved | rejected | edited, "prompt"}; the last one
+    counts. Raises BadRequest, naming the line."""
+    found: dict[tuple[str, int, int], Label] = {}
+    if not path.is_file():
+        raise BadRequest(f"there is no file of labels {path}")
+    for where, row in json_lines(path):
+        try:
+            label = Label.model_validate(row)
+        except ValidationError as error:
+            raise BadRequest(f"{where}: {error.errors()[0]['msg']}") from error
+        found[label.run, label.step, label.attempt] = label
+    return found
+
+
+async def documents(url: str, skipped: Counter[str]) -> AsyncIterator[Document]:
+    """The journal's finished runs, oldest first: sqlite:///path or postgresql://... Raises BadSettings, BadRequest."""
+    from sqlalchemy import text
+    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    engine = create_async_engine(_driver(url))
+    try:
+        async with engine.connect() as db:
+            runs = (await db.execute(text("SELECT id, status FROM runs ORDER BY number"))).all()
+            query = text("SELECT seq, at, body FROM events WHERE run_id = :run ORDER BY seq")
+            for run, status in runs:
+                if status not in ("succeeded", "partial"):
+                    skipped[f"runs that are {status}"] += 1
+                    continue
+                rows = (await db.execute(query, {"run": run})).all()
+                yield fold([each for row in rows if (each := _recorded(run, row, skipped))])
+    except SQLAlchemyError as error:
+        raise BadSettings(f"the journal cannot be read: {str(error).splitlines()[0]}") from error
+    finally:
+        await engine.dispose()
+
+
+def _driver(url: str) -> str:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise BadSettings(f"journal {url!r}: write sqlite:///path/to/journal.db or postgresql://...") from error
+    match parsed.get_backend_name():
+        case "sqlite" if parsed.database and Path(parsed.database).is_file():
+            return f"sqlite+aiosqlite:///file:{Path(parsed.database).absolute()}?mode=ro&uri=true"
+        case "sqlite":
+            raise BadSettings(f"there is no journal {parsed.database!r}")
+        case "postgresql":
+            return parsed.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+    raise BadSettings(f"journal {parsed.render_as_string()!r}: write sqlite:///path/to/journal.db or postgresql://...")
+
+
+def _recorded(run: str, row: Any, skipped: Counter[str]) -> Recorded | None:
+    seq, at, body = row
+    try:
+        kind = json.loads(body)["type"]
+        if kind not in KNOWN:
+            skipped[f"events of type {kind}"] += 1
+            return None
+        at = datetime.fromisoformat(at) if isinstance(at, str) else at
+        return Recorded(run_id=run, seq=seq, at=at.replace(tzinfo=at.tzinfo or UTC), event=EVENT.validate_json(body))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadRequest(f"event {seq} of {run} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+@dataclass
+class Collector:
+    """Turns documents into rows. `judge` None: scores are derived from verdicts."""
+
+    blobs: Blobs
+    labels: Labels = field(default_factory=dict)
+    judge: Judge | None = None
+    skipped: Counter[str] = field(default_factory=Counter)
+    used: set[tuple[str, int, int]] = field(default_factory=set)
+    """The labels that met their attempt."""
+
+    async def attempts(self, document: Document) -> list[AttemptRecord]:
+        """Every attempt of which a person or the critic said something. Raises BadRequest for a missing picture."""
+        records: list[AttemptRecord] = []
+        for entry in document.steps:
+            for attempt in entry.attempts:
+                if found := await self._record(document, entry, attempt):
+                    records.append(found)
+        return records
+
+    async def _record(self, document: Document, entry: DocumentStep, attempt: DocumentAttempt) -> AttemptRecord | None:
+        label = self.labels.get(key := (document.run_id, entry.step.index, attempt.number))
+        if label:
+            self.used.add(key)
+        verdict = truth(entry, attempt, label)
+        if verdict is None:
+            self.skipped["attempts without a judgement that says how to go on"] += 1
+            return None
+        before = attempt.references[0] if attempt.references else None
+        prompt = entry.step.prompt or attempt.prompt
+        critique = Critique(prompt=prompt, last_prompt=attempt.prompt, before=before, after=attempt.image)
+        scores = await self.judge.score(critique) if self.judge else derived(verdict, sure=label is not None)
+        if label:  # a person's word on what is right stands above any judge's
+            scores = scores.model_copy(update={"success": verdict.outcome is Outcome.ACCEPT})
+        source = f"journal:{'person' if label else 'critic'}{'' if self.judge else ', derived scores'}"
+        pictures = [None if ref is None else await self._bytes(document, ref) for ref in (before, attempt.image)]
+        return AttemptRecord(
+            document.run_id, entry.step.index, attempt.number, prompt, attempt.prompt, pictures[0], pictures[1] or b"",
+            attempt.seed, attempt.model or "unknown", scores, verdict, source,
+        )  # fmt: skip
+
+    async def planned(self, document: Document) -> tuple[PlannerExample, Told | None] | None:
+        """The plan as an example, and the sequence where every step has a picture; None for a document of which not
+        every step was accepted: nobody should learn a plan that failed."""
+        steps = document.steps
+        if not steps or not all(entry.finished and self._stands(document, entry) for entry in steps):
+            self.skipped["documents whose plan was not drawn to the end"] += 1
+            return None
+        plan = Plan(steps=tuple(entry.step for entry in steps), reasoning=document.reasoning)
+        brief = document.request.brief
+        given = tuple([await self._bytes(document, image) for image in brief.images])
+        drawn = [entry.image for entry in steps if entry.image]
+        task = "plan" if not given else "continue" if drawn else "describe"
+        example = PlannerExample(brief.prompt, given, plan, task, "journal")
+        if given or len(drawn) < len(steps):
+            return example, None
+        pictures = tuple([await self._bytes(document, image) for image in drawn])
+        return example, Told(brief.prompt, plan, pictures, "journal")
+
+    def _stands(self, document: Document, entry: DocumentStep) -> bool:
+        label = self.labels.get((document.run_id, entry.step.index, entry.kept or 0))
+        if label:
+            return label.label == "approved"
+        return entry.accepted is True or (entry.kept is None and not entry.step.prompt)
+
+    async def _bytes(self, document: Document, image: ImageRef) -> bytes:
+        try:
+            return await self.blobs.get(image.digest)
+        except NotFound:
+            raise BadRequest(
+                f"the picture {image.digest} of {document.run_id} is not in --blobs: give its store"
+            ) from None
+
+
+def truth(entry: DocumentStep, attempt: DocumentAttempt, label: Label | None) -> Verdict | None:
+    """The verdict to learn: the person's, else the critic's; None where there is none, or none that says how to go on.
+
+    A person who rejects says no better prompt: it is the critic's, else that of the next attempt, if any.
+    """
+    verdict = attempt.verdict
+    if label is None:
+        return None if verdict is None or verdict.outcome is Outcome.ABSTAIN else verdict
+    right = label.label == "approved"
+    agrees = verdict is not None and verdict.outcome is (Outcome.ACCEPT if right else Outcome.REVISE)
+    thoughts = verdict.reasoning if verdict and agrees and label.label != "edited" else ""
+    if right:
+        return Verdict(
+            outcome=Outcome.ACCEPT, reasoning=thoughts or "A person looked at the picture and approved of it."
+        )
+    following = next((other.prompt for other in entry.attempts if other.number == attempt.number + 1), None)
+    refined = label.prompt or (verdict.refined_prompt if verdict and agrees else None) or following
+    if not refined or refined == attempt.prompt:
+        return None
+    thoughts = thoughts or "A person looked at the picture and rejected it."
+    return Verdict(outcome=Outcome.REVISE, refined_prompt=refined, reasoning=thoughts)
+
+
+def derived(verdict: Verdict, *, sure: bool) -> Scores:
+    """Scores in a judge's absence: ten times the probability that the attempt is right, as far as the verdict tells."""
+    right = verdict.outcome is Outcome.ACCEPT
+    score = round(10 * (float(right) if sure else verdict.accept_probability), 2)
+    return Scores(semantics=score, quality=score, success=right)
