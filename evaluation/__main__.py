@@ -1,4 +1,4 @@
-"""`python -m evaluation smallworld`: measure the served checkpoints on held-out data."""
+"""Held-out numbers: `python -m evaluation smallworld` measures what is served, `ablation` what each part buys."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from interleavethinker.errors import InterleaveError
+
+CHECKPOINTS = Path("evaluation/ablation.toml")
+ABLATION = Path("evaluation/results/ablation.json")
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
@@ -58,6 +62,58 @@ def smallworld(
     else:
         for name, value in details.items():
             typer.echo(f"  {name}: {_shown(value)}")
+
+
+@app.command()
+def ablation(
+    n: Annotated[int, typer.Option(min=4, help="held-out requests of each row; 24 is a quick look")] = 300,
+    seed: Annotated[int, typer.Option(help="chooses the requests")] = 0,
+    checkpoints: Annotated[Path, typer.Option(help="a TOML: where each row's models lie")] = CHECKPOINTS,
+    rows: Annotated[str, typer.Option(help="only these rows, with commas between; all without it")] = "",
+    out: Annotated[Path, typer.Option(help="the JSON to write; a picture is put beside it")] = ABLATION,
+    strict: Annotated[bool, typer.Option(help="refuse to leave out rows whose checkpoints are missing")] = False,
+    wordings: Annotated[bool, typer.Option(help="also measure how reliable each wording family is")] = True,
+    threads: Annotated[int, typer.Option(help="torch's threads for each model; several models run at once")] = 1,
+) -> None:
+    """The paper's table for the small world, in one run: every row on the same requests, plans and seeds."""
+    from evaluation.rows import chosen_rows, read_checkpoints, split_rows
+
+    try:
+        places = read_checkpoints(checkpoints)
+        measured, left_out = split_rows(chosen_rows([name.strip() for name in rows.split(",") if name.strip()]), places)
+    except InterleaveError as error:
+        _stop(error.detail)
+    for entry in left_out:
+        typer.echo(f"left out: {entry['row']}: {entry['reason']}", err=True)
+    if not measured or (strict and left_out):
+        _stop(f"{'rows' if measured else 'all rows'} are left out: train the checkpoints or name them in {checkpoints}")
+    if out.suffix != ".json":
+        _stop(f"--out {out}: name a .json file")
+    import torch
+    from transformers.utils import logging
+
+    from evaluation import ablation_report
+    from evaluation.ablation import ablation as measure
+
+    torch.set_num_threads(threads)
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    options = f" --checkpoints {checkpoints}" * (checkpoints != CHECKPOINTS) + f" --rows {rows}" * bool(rows)
+    command = f"python -m evaluation ablation --n {n} --seed {seed}{options}{' --no-wordings' * (not wordings)}"
+    try:
+        numbers = asyncio.run(measure(places, measured, n, seed, typer.echo, wordings=wordings))
+    except InterleaveError as error:
+        _stop(error.detail)
+    result = numbers | {"left_out": left_out, "command": command, "n": n, "seed": seed}
+    ablation_report.write(result, out)
+    for line in ablation_report.table(result):
+        typer.echo(line)
+    typer.echo(f"\nwritten: {out}, {out.with_suffix('.png')} ({numbers['seconds']} s)")
+
+
+def _stop(line: str) -> NoReturn:
+    typer.echo(line, err=True)
+    raise typer.Exit(2)
 
 
 def _shown(value: Any) -> str:

@@ -13,32 +13,26 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from evaluation.assessed import assess
+from evaluation.documents import Readings, RememberedCritic, RememberedGenerator, plan_of, run
+from evaluation.opened import open_critic, open_planner
 from evaluation.statistics import balanced_accuracy, proportion
 from interleavethinker.checkpoint import Metric
-from interleavethinker.codec import CriticCodec, PlannerCodec, load_pack
-from interleavethinker.errors import Malformed
-from interleavethinker.events import Drawn, Event, StepFinished
-from interleavethinker.ports import Critic, Judgement, Planning
-from interleavethinker.types import Brief, Critique, ImageRef, InterleaveRequest, Outcome, Plan, Step
-from services.critic_service.service import CriticService
-from services.critic_service.settings import CriticSettings
-from services.orchestrator.loop import interleave
-from services.planner_service.service import PlannerService
-from services.planner_service.settings import PlannerSettings
+from interleavethinker.types import Brief, CriticMode, Critique, Outcome, Plan
 from smallworld.edits import Impossible, apply
 from smallworld.measure import compare, read
 from smallworld.paint import paint
 from smallworld.prompts import Unreadable, parse
 from smallworld.recipes import Recipe, recipe
 from smallworld.scene import Scene
-from training.batched import BatchedChat, BatchedGenerator, MemoryBlobs, loaded, stored
+from training.batched import BatchedGenerator, MemoryBlobs, stored
 from training.drawings import Drawings
 from training.lessons import CriticLesson, PlannerLesson, planner_lesson
 from training.sampler import draw
@@ -46,34 +40,6 @@ from training.sampler import draw
 Say = Callable[[str], None]
 DRAWING_ROUNDS = 4
 """So often the generator may draw 4 n attempts until enough of them are wrong."""
-
-
-class RememberedCritic:
-    """Implements `ports.Critic`: what was judged once is not asked again (answers are greedy, so it would be the
-    same)."""
-
-    def __init__(self, critic: Critic) -> None:
-        self._critic = critic
-        self._judged: dict[str, Judgement] = {}
-
-    async def judge(self, critique: Critique) -> Judgement:
-        key = critique.content_digest
-        if key not in self._judged:
-            self._judged[key] = await self._critic.judge(critique)
-        return self._judged[key]
-
-
-class PlannedBefore:
-    """Implements `ports.Planner` with plans that were made already, so that conditions are compared on the same
-    plan."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-
-    async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncIterator[Step | Planning]:
-        for step in self._plan.steps:
-            yield step
-        yield Planning(self._plan)
 
 
 @dataclass
@@ -86,31 +52,11 @@ class World:
     details: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        pack = load_pack("compact")
         self.blobs = MemoryBlobs()
-        self.planner = PlannerService(
-            BatchedChat(self.checkpoints / "planner"),
-            PlannerCodec(pack),
-            self.blobs,
-            PlannerSettings(max_tokens=600, reasks=0),
-        )
-        self.critic = CriticService(
-            BatchedChat(self.checkpoints / "critic"),
-            CriticCodec(pack),
-            self.blobs,
-            CriticSettings(max_tokens=200, reasks=0),
-        )
+        self.readings = Readings(self.blobs)
+        self.planner = open_planner(self.checkpoints / "planner", self.blobs)
+        self.critic = open_critic(self.checkpoints / "critic", self.blobs)
         self.generator = BatchedGenerator(self.checkpoints / "generator", self.blobs)
-
-    async def plan(self, brief: Brief) -> Plan | None:
-        """The planner's plan, None when its answer cannot be read."""
-        try:
-            async for part in self.planner.plan(brief):
-                if isinstance(part, Planning):
-                    return part.plan
-        except (Malformed, ValueError):
-            return None
-        return None
 
 
 def carried_out(plan: Plan, start: Scene | None) -> list[Scene] | None:
@@ -142,7 +88,7 @@ async def measure_planner(world: World) -> dict[str, Metric]:
 
     async def one(lesson: PlannerLesson) -> tuple[bool, bool]:
         images = tuple([await stored(world.blobs, picture) for picture in lesson.pictures])
-        plan = await world.plan(Brief(prompt=lesson.brief.prompt, images=images))
+        plan = await plan_of(world.planner, Brief(prompt=lesson.brief.prompt, images=images))
         if plan is None:
             return False, False
         fits = lesson.kind == "describe" or carried_out(plan, lesson.start) is not None
@@ -216,41 +162,26 @@ async def measure_documents(world: World, attempts: int = 5) -> dict[str, Metric
     rng = random.Random(f"evaluate documents {world.seed}")
     recipes = [recipe(rng, held_out=True) for _ in range(world.n)]
     draws: Counter[str] = Counter()
-    critic = RememberedCritic(world.critic)
+    critic, generator = RememberedCritic(world.critic), RememberedGenerator(world.generator)
 
     async def document(made: Recipe, seed: int) -> tuple[bool, bool]:
-        plan = await world.plan(Brief(prompt=made.request))
-        if plan is None or len(plan.steps) != len(made.steps):
+        plan = await plan_of(world.planner, Brief(prompt=made.request))
+        if plan is None:
             return False, False
-        return await run(made, plan, seed, 1), await run(made, plan, seed, attempts)
+        return await made_rightly(made, plan, seed, 1), await made_rightly(made, plan, seed, attempts)
 
-    async def run(made: Recipe, plan: Plan, seed: int, most: int) -> bool:
-        pictures: dict[tuple[int, int], ImageRef] = {}
-        kept: dict[int, ImageRef] = {}
-
-        async def record(event: Event) -> None:
-            if isinstance(event, Drawn):
-                pictures[event.step, event.number] = event.drawing.image
-                draws[f"up to {most}"] += 1
-            elif isinstance(event, StepFinished) and event.kept:
-                kept[event.step] = pictures[event.step, event.kept]
-
-        await interleave(
-            InterleaveRequest(brief=Brief(prompt=made.request), seed=seed, max_attempts=most),
-            planner=PlannedBefore(plan),
-            generator=world.generator,
+    async def made_rightly(made: Recipe, plan: Plan, seed: int, most: int) -> bool:
+        trace = await run(
+            made.request,
+            plan,
+            seed=seed,
+            attempts=most,
+            generator=generator,
             critic=critic,
-            record=record,
-            elapsed=lambda: 0.0,
+            mode=CriticMode.QUICK if most > 1 else CriticMode.OFF,
         )
-        shown = [
-            read(await loaded(world.blobs, kept[index])) if index in kept else None
-            for index in range(1, len(made.steps) + 1)
-        ]
-        return all(
-            reading is not None and compare(reading, step.after).correct
-            for reading, step in zip(shown, made.steps, strict=True)
-        )
+        draws[f"up to {most}"] += len(trace.drawn)
+        return (await assess(made, plan, trace, world.readings)).success
 
     results = await asyncio.gather(*(document(made, seed) for seed, made in enumerate(recipes)))
     for attempts_allowed, count in sorted(draws.items()):

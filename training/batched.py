@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 import torch
+from diffusers import Flux2KleinPipeline
 from PIL import Image
 from transformers import Qwen3VLForConditionalGeneration
 
@@ -162,8 +163,10 @@ async def loaded(blobs: MemoryBlobs, image: ImageRef) -> np.ndarray:
 class BatchedGenerator:
     """Implements `ports.Generator`: jobs that are asked for together are drawn together; none is drawn twice."""
 
-    def __init__(self, directory: Path, blobs: MemoryBlobs) -> None:
-        self.pipeline, self._blobs = load_pipeline(directory), blobs
+    def __init__(self, directory: Path, blobs: MemoryBlobs, pipeline: Flux2KleinPipeline | None = None) -> None:
+        """`pipeline`: what lies in the directory, where it is loaded already. Two generators must not draw from one
+        pipeline at a time: it counts its steps."""
+        self.pipeline, self._blobs = pipeline or load_pipeline(directory), blobs
         self._drawn: dict[str, Drawing] = {}
         self._draw = Batcher(self._batch, 32)
 
