@@ -38,6 +38,7 @@ class SmallWorld(Value):
     """Pipeline directories of different strength; documents take turns with them."""
 
     generators: tuple[str, ...] = Field(min_length=1)
+    painted: float = Field(default=0.0, ge=0, lt=1, description="share of painted attempts in the critic's SFT set")
 
 
 class Endpoint(Value):

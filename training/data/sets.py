@@ -10,15 +10,16 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from interleavethinker.errors import BadRequest
+from interleavethinker.types import Outcome
 from training.data.cards import SETS, Card, Counts, write_card
 from training.data.choose import Chosen, as_critic, as_rl, confident, copied
 from training.data.store import Kind, Row, write_examples
-from training.data.values import AttemptRecord
+from training.data.values import AttemptRecord, CriticExample
 
 SETTINGS = "settings.json"
 Facts = Callable[[AttemptRecord], dict[str, Any]]
@@ -77,16 +78,27 @@ def critic_sets(
     *,
     facts: Facts,
     per_file: int,
+    painted: Iterable[CriticExample] = (),
 ) -> list[Card]:
-    """Interleave-Critic-SFT and Interleave-Critic-RL, as far as anything was chosen for them."""
+    """Interleave-Critic-SFT and Interleave-Critic-RL, as far as anything was chosen for them. `painted` examples, which
+    nobody drew, come after the others in the first."""
     made: list[Card] = []
     kinds: tuple[tuple[Kind, frozenset[tuple[str, int]]], ...] = (("critic", chosen.critic), ("rl", chosen.rl))
     for kind, places in kinds:
         if places:
             counts = Counts()
             rows = _counted(copied(files, places), kind, counts, facts)
+            if kind == "critic":
+                rows = chain(rows, _painted(painted, counts))
             made.append(write_set(out, kind, rows, partial(card, kind), per_file=per_file, counted=counts))
     return made
+
+
+def _painted(examples: Iterable[CriticExample], counts: Counts) -> Iterator[Row]:
+    for example in examples:
+        accept = example.verdict.outcome is Outcome.ACCEPT
+        counts.add(outcome="accept" if accept else "revise", verdict=example.verdict.outcome, source=example.source)
+        yield example
 
 
 def _counted(records: Iterable[AttemptRecord], kind: Kind, counts: Counts, facts: Facts) -> Iterator[Row]:

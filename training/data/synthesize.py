@@ -26,7 +26,7 @@ from training.data.pace import Pace, Say
 from training.data.recipe import DataRecipe, Sizes
 from training.data.sets import claim, critic_sets, write_set
 from training.data.store import Kind, read_examples, write_attempts, write_examples
-from training.data.values import AttemptRecord, PlannerExample
+from training.data.values import AttemptRecord, CriticExample, PlannerExample
 
 WORLD = "smallworld"
 
@@ -42,6 +42,7 @@ def small_world(out: Path, recipe: DataRecipe, sizes: Sizes, say: Say = print) -
         "sizes": sizes.model_dump(),
         "making": recipe.making.model_dump(exclude={"most_documents"}),
         "generators": names,
+        "painted": recipe.smallworld.painted,
     }
     claim(out, settings)
 
@@ -57,7 +58,12 @@ def small_world(out: Path, recipe: DataRecipe, sizes: Sizes, say: Say = print) -
         cards.append(_planner(out, recipe, sizes.planner, card, say))
     if sizes.critic or sizes.rl:
         files, chosen = _trajectories(out, recipe, sizes, list(zip(names, directories, strict=True)), say)
-        made = critic_sets(out, files, chosen, card, facts=facts, per_file=recipe.making.rows_per_file)
+        share = recipe.smallworld.painted
+        painted = round(len(chosen.critic) * share / (1 - share))
+        made = critic_sets(
+            out, files, chosen, card, facts=facts, per_file=recipe.making.rows_per_file,
+            painted=(painted_example(recipe.seed, number) for number in range(painted)),
+        )  # fmt: skip
         say(
             f"[critic] {chosen.attempts} attempts at {chosen.steps} steps, {chosen.kept} passed the filter: "
             f"{len(chosen.critic)} rows for SFT, {len(chosen.rl)} for RL"
@@ -74,6 +80,15 @@ def planner_example(seed: int, number: int) -> PlannerExample:
     lesson = planner_lesson(random.Random(f"planner {seed} {number}"), held_out=False)
     pictures = tuple(encoded(picture) for picture in lesson.pictures)
     return PlannerExample(lesson.brief.prompt, pictures, lesson.plan, lesson.kind, WORLD)
+
+
+def painted_example(seed: int, number: int) -> CriticExample:
+    """An attempt that was painted, right or with faults that the generators seldom make."""
+    from training.lessons import BLANK, critic_lesson
+
+    lesson = critic_lesson(random.Random(f"painted {seed} {number}"))
+    before = None if lesson.before is BLANK else encoded(lesson.before)
+    return CriticExample(lesson.prompt, lesson.last_prompt, before, encoded(lesson.after), lesson.verdict, "painted")
 
 
 def encoded(picture: np.ndarray) -> bytes:
