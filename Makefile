@@ -11,7 +11,7 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.o
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format train-generator train-planner train-critic eval clean
+.PHONY: help setup demo up test check format train-generator train-planner train-critic eval ablation clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,12 +52,20 @@ train-planner: setup ## train its planner
 	$(BIN)/python -m training planner
 	$(BIN)/python -m training export planner
 
-train-critic: setup ## train its critic, on the generator's own drawings
+WEAK := $(lastword $(sort $(wildcard var/train/generator/at-*)))
+train-critic: setup ## train its critic: painted attempts, the generator's own, SFT on the data set, GRPO
 	$(BIN)/python -m training critic
-	$(BIN)/python -m training export critic
+	$(BIN)/python -m training synthesize --out var/data/smallworld --planner 0 \
+	  --generator checkpoints/smallworld/generator $(if $(WEAK),--generator $(WEAK))
+	$(BIN)/python -m training sft --recipe training/recipes/critic_sft.cpu.toml --out var/runs/critic_sft
+	$(BIN)/python -m training grpo --recipe training/recipes/critic_rl.cpu.toml --out var/runs/critic_rl
+	$(BIN)/python -m training export-run var/runs/critic_rl checkpoints/smallworld/critic
 
 eval: setup ## measure the committed checkpoints on held-out requests (n = 300)
 	$(BIN)/python -m evaluation smallworld --n 300 --json
+
+ablation: setup ## what each part of the method buys: evaluation/results/ablation.json and its picture
+	$(BIN)/python -m evaluation ablation --n 300
 
 clean: ## remove caches, and nothing that took long to make
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info

@@ -50,6 +50,12 @@ def critic(recipe: Recipe = None, work: Work = Path("var/train")) -> None:
 
 
 @app.command()
+def one_agent(recipe: Recipe = None, work: Work = Path("var/train")) -> None:
+    """One model for both roles, for the ablation."""
+    _run("one_agent", recipe, work)
+
+
+@app.command()
 def export(kind: Annotated[Kind, typer.Argument(help="which of the three")], work: Work = Path("var/train")) -> None:
     """Write what is served to checkpoints/smallworld/KIND, with its manifest and training curve."""
     from training import school

@@ -57,7 +57,8 @@ class Batcher(Generic[Q, A]):
                 answers = await asyncio.to_thread(self._work, [question for question, _ in batch])
             except Exception as error:  # whoever asked must hear of it; the others go on
                 for _, future in batch:
-                    future.set_exception(error)
+                    if not future.done():
+                        future.set_exception(error)
                 continue
             for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.cancelled():

@@ -84,6 +84,9 @@ class CriticTrainer(GRPOTrainer):
     scoring: Scoring
     inputs: QwenInputs
 
+    def _send_telemetry(self) -> None:
+        """A run tells nobody that it began."""
+
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         self.asked = torch.tensor([row["number"] for row in inputs])
         made: dict[str, Any] = super()._generate_and_score_completions(inputs)

@@ -1,12 +1,11 @@
-"""GRPO's recipe: every number of a run, read from a TOML file and checked before anything is loaded."""
+"""GRPO's recipe: every number of a run, checked before anything is loaded. `training.reinforce_recipe` reads it from a
+file."""
 
 from __future__ import annotations
 
 import os
-import tomllib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Literal
 
 from transformers.trainer_utils import SchedulerType
@@ -106,17 +105,6 @@ class GrpoRecipe:
         """From a recipe's table, with a table `reward` in it. Raises BadSettings for a name that is not known."""
         rewards = _only(table.get("reward", {}), RewardRecipe, "reward.")
         return cls(**_only(table, cls, "") | {"reward": RewardRecipe(**rewards)})
-
-    @classmethod
-    def read(cls, path: Path, **changed: Any) -> GrpoRecipe:
-        """From a TOML file; `changed` replaces values, as a command line does."""
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise BadSettings(f"there is no recipe {path}") from None
-        except tomllib.TOMLDecodeError as error:
-            raise BadSettings(f"{path} is no TOML: {error}") from None
-        return replace(cls.of(table), **changed)
 
 
 def processes() -> int:

@@ -27,6 +27,7 @@ from training.judge import ExactJudge, Judge
 from training.preflight import FACTS, RECIPE, half_precision, main_process, model_of, same_run
 from training.reinforce_recipe import GrpoRun
 from training.result import OF_THE_MODEL, finish, newest_checkpoint
+from training.rl_plots import rl_curves
 from training.tracking import check_reporting
 from training.vlm_judge import VlmJudge
 
@@ -99,4 +100,5 @@ def reinforce(run: GrpoRun, numbers: GrpoRecipe, out: Path) -> Path:
             if kept.suffix == ".safetensors" or kept.name in OF_THE_MODEL:
                 shutil.copyfile(kept, temporary / kept.name)
         finish(temporary, directory, base, config.dtype)
+        rl_curves(out / "run", out / "rewards.png")
     return directory

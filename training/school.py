@@ -26,7 +26,7 @@ from training.inputs import LessonInputs
 from training.judge import pixels
 from training.lessons import BLANK, CriticLesson, critic_lesson, planner_lesson
 from training.progress import Progress
-from training.sft import SftRecipe, Teacher, numbered, sft
+from training.sft import Lesson, SftRecipe, Teacher, numbered, sft
 
 if TYPE_CHECKING:
     from training.drawings import Drawings
@@ -116,19 +116,21 @@ def critic(recipe: dict[str, Any], work: Path = WORK) -> Path:
     return out
 
 
-def critic_sft(recipe: dict[str, Any], work: Path, name: str = "critic_sft") -> Path:
-    """SFT of the critic on a data set of judged drawings (`data`, Parquet), with a share of painted lessons."""
-    start, out = begin(recipe, work), work / name
+def one_agent(recipe: dict[str, Any], work: Path = WORK) -> Path:
+    """One model for both roles (the paper's ablation): planner lessons, stored drawings and painted attempts, mixed."""
+    start, out = begin(recipe, work), work / "one_agent"
     if not finished(out):
         teacher = teacher_of(start)
         examples = list(read_examples(Path(recipe["data"]), "critic"))
-        course = SftRecipe(seed=recipe["seed"], threads=recipe["threads"], **recipe["sft"])
+        course = SftRecipe(seed=recipe["seed"], threads=recipe["threads"], **recipe["lessons"])
 
-        def lesson(rng: random.Random) -> CriticLesson:
-            return critic_lesson(rng) if rng.random() < recipe["painted_share"] else drawn(rng.choice(examples))
+        def lesson(rng: random.Random) -> Lesson:
+            if rng.random() < recipe["planner_share"]:
+                return planner_lesson(rng, held_out=False)
+            return drawn(rng.choice(examples)) if rng.random() < 0.7 else critic_lesson(rng)
 
         lessons = numbered(lesson, recipe["seed"])
-        keep(sft(load(start), teacher, lessons, course, work / f"{name}.run"), teacher.inputs.processor, out)
+        keep(sft(load(start), teacher, lessons, course, work / "one_agent.run"), teacher.inputs.processor, out)
     return out
 
 

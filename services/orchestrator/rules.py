@@ -57,11 +57,12 @@ def stands(verdict: Verdict, mode: CriticMode) -> bool | None:
 
 def best(attempts: Sequence[Attempt]) -> Attempt:
     """The attempt that stands, else the one the critic holds most probably right; at a tie the later, more refined
-    one."""
+    one. Differences below a hundredth are ties: a critic that reasons first has decided before its verdict's word, and
+    what is left of its doubt there is noise."""
 
     def rank(attempt: Attempt) -> tuple[bool, float, int]:
         probability = attempt.verdict.accept_probability if attempt.verdict else 0.0
-        return attempt.accepted is not False, probability, attempt.number
+        return attempt.accepted is not False, round(probability, 2), attempt.number
 
     return max(attempts, key=rank)
 
