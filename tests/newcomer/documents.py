@@ -15,7 +15,7 @@ from interleavethinker.events import Problem, Status
 from interleavethinker.types import Brief, ImageRef, InterleaveRequest, Outcome, Step, Verdict
 from smallworld.critique import true_verdict
 from smallworld.paint import picture
-from smallworld.prompts import say
+from smallworld.prompts import STYLES, say
 from smallworld.recipes import RecipeStep, recipe
 from smallworld.scene import Scene
 from training.lessons import spoil
@@ -57,7 +57,7 @@ class Painted:
 
     def _step(self, index: int, step: RecipeStep, before: Scene | None, wrong: int, settled: bool) -> DocumentStep:
         attempts: list[DocumentAttempt] = []
-        prompt = say(step.edit, random.Random(index))
+        prompt = say(step.edit, STYLES[index % len(STYLES)])
         planned = Step(index=index, name=step.name, instruction=step.instruction, prompt=prompt)
         for number in range(1, wrong + settled + 1):
             seen = step.after if number > wrong else spoil(self._rng, step.edit, before, step.after)
