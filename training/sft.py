@@ -1,7 +1,9 @@
-"""Supervised fine-tuning of planner and critic with TRL, from the codec's messages and targets only.
+"""The small world's courses: supervised fine-tuning of planner and critic with TRL on lessons that never end, from the
+codec's messages and targets only.
 
 A lesson is a function of its number, so the data set is just numbers: nothing is stored, a run can be resumed
-anywhere, and the collator is the one place where a lesson becomes tensors.
+anywhere, and the collator is the one place where a lesson becomes tensors. Data sets on disk, and models of other
+sizes, are `training.finetune`'s.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ DECISIVE = {"True": 4.0, "False": 4.0, " but": 2.0}
 
 class AnswerTrainer(SFTTrainer):
     """TRL's trainer with the loss computed on the answers' tokens alone, decisive ones weighted: half the work on a
-    CPU."""
+    CPU. For one process and one batch a step; `training.finetune` is for more."""
 
     token_weights: torch.Tensor
 
