@@ -7,6 +7,7 @@ A run leaves `model/`, `recipe.json` and `run.json` like one of `finetune`; its 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 
 from interleavethinker.blobs import open_blobs
+from interleavethinker.chat import Chat
 from interleavethinker.chat.openai import OpenAIChat
 from interleavethinker.clients.generator import GeneratorClient
 from interleavethinker.codec import load_pack
@@ -21,6 +23,7 @@ from interleavethinker.errors import BadRequest, BadSettings
 from interleavethinker.ports import Blobs, Generator
 from interleavethinker.settings import BlobSettings, find_path
 from training.batched import BatchedGenerator, MemoryBlobs
+from training.data.replies import Ledger, RecordedChat
 from training.examples import ExampleSet
 from training.grpo import GrpoRecipe, grpo
 from training.judge import ExactJudge, Judge
@@ -64,7 +67,10 @@ def judge_of(run: GrpoRun, blobs: Blobs) -> Judge:
     if run.judge.kind == "exact":
         return ExactJudge(blobs)
     assert run.judge.model is not None  # the recipe's own check
-    chat = OpenAIChat(run.judge.model, base_url=run.judge.base_url, flavour="plain", logprobs=False)
+    chat: Chat = OpenAIChat(run.judge.model, base_url=run.judge.base_url, flavour="plain", logprobs=False)
+    if (replies := run.judge.replies) is not None:
+        rank = os.environ.get("RANK", "0")  # each process judges its own answers, and writes a file of its own
+        chat = RecordedChat(chat, Ledger(replies.with_stem(f"{replies.stem}-{rank}")), "judge")
     return VlmJudge(chat, blobs)
 
 

@@ -35,7 +35,7 @@ class JudgeChoice(Table):
     kind: Literal["exact", "vlm"] = "exact"
     model: str | None = Field(default=None, description="vlm: the server's name for it, pinned")
     base_url: str | None = Field(default=None, description="vlm: with its /v1; None: OPENAI_BASE_URL")
-    replies: Path | None = Field(default=None, description="vlm: where each raw reply is kept")
+    replies: Path | None = Field(default=None, description="vlm: a .jsonl of raw replies; each process adds its number")
 
     @model_validator(mode="after")
     def _named(self) -> Self:

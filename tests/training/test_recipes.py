@@ -9,8 +9,11 @@ import pytest
 from transformers import AutoConfig
 
 from interleavethinker.errors import BadSettings
+from training.batched import MemoryBlobs
+from training.data.replies import RecordedChat
 from training.estimate import estimate, parameters
 from training.recipe import Lora, SftRecipe, read_recipe
+from training.reinforce import judge_of
 from training.reinforce_recipe import GrpoRun
 
 RECIPES = Path(__file__).parents[2] / "training" / "recipes"
@@ -161,3 +164,11 @@ def test_the_tower_and_the_projector_are_frozen_apart():
     projector = 40_119_040 + 3 * 40_125_952
     assert parameters(config, ("projector",)).frozen == projector
     assert parameters(config, ("vision",)).frozen == FROZEN - projector
+
+
+def test_a_judges_raw_replies_are_kept_where_the_recipe_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    for replies, recorded in ((tmp_path / "judge.jsonl", True), ("", False)):
+        recipe = RECIPES / "critic_rl.gpu.toml"
+        judge = judge_of(read_recipe(recipe, GrpoRun, [f"judge.replies={replies}"]), MemoryBlobs())
+        assert any(isinstance(part, RecordedChat) for part in vars(judge).values()) is recorded

@@ -1,7 +1,7 @@
 """A strong vision-language model as the teacher: it plans, judges and rewords through the codec, as our models will.
 
 Bounded re-asks; what stays unreadable is no plan (None) or an abstention, never a guess. Where raw answers go is the
-chat's affair (`replies`); walking a document with it is `trajectories.walk`.
+chat's affair (`replies`); walking a document with it is `walk`.
 """
 
 from __future__ import annotations
