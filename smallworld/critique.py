@@ -1,17 +1,18 @@
 """What a critic of the small world should say, computed: the ground truth that critics are trained and measured on.
 
-A good critic first writes down what each cell should hold and where the drawing differs, then gives its verdict. In
-one line: `night a1 empty b1 yellow sun but empty c1 empty ...`; "but" marks a fault and is followed by what is there
-instead.
+A good critic first finds the cells that the edit is about, then writes down what each cell should hold and where the
+drawing differs, then gives its verdict. In one line, for a sun that shall come below a cloud:
+`night b1 b2 a1 empty b1 white cloud c1 empty ... b2 yellow sun but empty ...`; "but" marks a fault and is followed by
+what is there instead.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from interleavethinker.types import Outcome, Verdict
-from smallworld.edits import Edit, apply, resolve
+from smallworld.edits import Edit, apply, resolve, trail
 from smallworld.measure import Reading
 from smallworld.prompts import STYLES, say, style_of
 from smallworld.scene import CELLS, Scene, Thing
@@ -24,11 +25,13 @@ def _named(thing: Thing | None) -> str:
     return str(thing) if thing else "empty"
 
 
-def compare(wanted: Scene, seen: Scene, smudged: Collection[str] = ()) -> str:
-    """The critic's reasoning: the wanted setting and cells in raster order, each fault followed by what is seen."""
+def compare(wanted: Scene, seen: Scene, smudged: Collection[str] = (), looked_up: Sequence[str] = ()) -> str:
+    """The critic's reasoning: the wanted setting, the cells that had to be looked up, then all cells in raster order,
+    each fault followed by what is seen."""
     words = [wanted.setting]
     if seen.setting != wanted.setting:
         words += [FAULT, seen.setting]
+    words += looked_up
     for cell in CELLS:
         want, have = _named(wanted.things.get(cell)), _named(seen.things.get(cell))
         have = SMUDGED if cell in smudged else have
@@ -89,7 +92,7 @@ def true_verdict(
     return Verdict(
         outcome=Outcome.ACCEPT if right else Outcome.REVISE,
         refined_prompt=None if right else next_prompt(edit, before, last_prompt),
-        reasoning=compare(wanted, seen, smudged),
+        reasoning=compare(wanted, seen, smudged, trail(edit, before)),
     )
 
 

@@ -123,3 +123,15 @@ def resolve(edit: Edit, scene: Scene | None) -> Edit:
     if isinstance(edit, Add | Move) and scene is not None:
         return type(edit)(edit.thing, Place(edit.place.on(scene)))
     return edit
+
+
+def trail(edit: Edit, scene: Scene | None) -> tuple[str, ...]:
+    """The cells that have to be found before the edit can be carried out, in that order: where its thing stands, where
+    the thing stands that its place is told by, and where it leads. Empty where nothing has to be found."""
+    if scene is None or isinstance(edit, Paint | ChangeSetting):
+        return ()
+    place = edit.place if isinstance(edit, Add | Move) else None
+    found = [] if isinstance(edit, Add) else [scene.find(edit.thing)]
+    if place:
+        found += [scene.find(place.anchor) if place.anchor else None, place.on(scene)]
+    return tuple(cell for cell in found if cell)

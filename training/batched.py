@@ -24,7 +24,7 @@ from interleavethinker.chat import Token
 from interleavethinker.chat.qwen import QwenInputs
 from interleavethinker.codec import Message
 from interleavethinker.errors import BadRequest, NotFound
-from interleavethinker.ports import put_image
+from interleavethinker.ports import Generator, put_image
 from interleavethinker.types import Drawing, ImageJob, ImageRef
 from smallworld.scene import PICTURE_PIXELS
 from training.sampler import draw, load_pipeline
@@ -187,3 +187,25 @@ class BatchedGenerator:
 
     async def forget(self, job: ImageJob) -> None:
         return None
+
+
+class OneOfSeveral:
+    """Implements `ports.Generator` by several: a job's seed says which one draws it, so that it is always the same.
+
+    A critic that is reinforced on one generator learns what suits that one; on several, what any of them understands.
+    """
+
+    def __init__(self, generators: Sequence[Generator]) -> None:
+        self._generators = generators
+
+    def _of(self, job: ImageJob) -> Generator:
+        return self._generators[job.seed % len(self._generators)]
+
+    async def draw(self, job: ImageJob) -> Drawing:
+        return await self._of(job).draw(job)
+
+    async def foresee(self, job: ImageJob) -> None:
+        await self._of(job).foresee(job)
+
+    async def forget(self, job: ImageJob) -> None:
+        await self._of(job).forget(job)

@@ -82,7 +82,7 @@ def register(app: typer.Typer) -> None:
             from training.recipe import read_recipe
             from training.reinforce_recipe import GrpoRun
 
-            said = [f'generator.url="{generator_url}"', "generator.directory="] if generator_url else []
+            said = [f'generator.url="{generator_url}"', "generator.directories="] if generator_url else []
             read = read_recipe(recipe, GrpoRun, [*settings, *said])
             numbers = read.numbers()
             from training.reinforce import look, reinforce

@@ -22,7 +22,7 @@ from interleavethinker.codec import load_pack
 from interleavethinker.errors import BadRequest, BadSettings
 from interleavethinker.ports import Blobs, Generator
 from interleavethinker.settings import BlobSettings, find_path
-from training.batched import BatchedGenerator, MemoryBlobs
+from training.batched import BatchedGenerator, MemoryBlobs, OneOfSeveral
 from training.data.replies import Ledger, RecordedChat
 from training.examples import ExampleSet
 from training.grpo import GrpoRecipe, grpo
@@ -42,9 +42,9 @@ def look(run: GrpoRun, numbers: GrpoRecipe, *, gpu: bool | None = None) -> int:
         half_precision("bf16", torch.cuda.is_available() if gpu is None else gpu)
     check_reporting(numbers.report_to)
     model_of(run.base, load_pack(numbers.pack))
-    directory = run.generator.directory
-    if directory is not None and not (find_path(directory) / "model_index.json").is_file():
-        raise BadSettings(f"generator.directory: there is no generator checkpoint {directory}")
+    for directory in run.generator.directories:
+        if not (find_path(directory) / "model_index.json").is_file():
+            raise BadSettings(f"generator.directories: there is no generator checkpoint {directory}")
     if run.held_out:
         ExampleSet(run.held_out, "rl")
     count = len(ExampleSet(run.data, "rl"))
@@ -55,9 +55,9 @@ def look(run: GrpoRun, numbers: GrpoRecipe, *, gpu: bool | None = None) -> int:
 
 def generator_of(run: GrpoRun) -> tuple[Generator, Blobs]:
     """The generator that redraws, and the store that its pictures are in."""
-    if run.generator.directory is not None:
+    if run.generator.directories:
         memory = MemoryBlobs()
-        return BatchedGenerator(find_path(run.generator.directory), memory), memory
+        return OneOfSeveral([BatchedGenerator(find_path(path), memory) for path in run.generator.directories]), memory
     assert run.generator.url is not None and run.generator.blobs is not None  # the recipe's own check
     return GeneratorClient(run.generator.url), open_blobs(BlobSettings(url=run.generator.blobs))
 

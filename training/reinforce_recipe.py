@@ -14,16 +14,18 @@ from training.recipe import Table
 
 
 class GeneratorChoice(Table):
-    """Who redraws: a checkpoint of the small world in this process, or the generator service with queue and workers."""
+    """Who redraws: checkpoints of the small world in this process, or the generator service with queue and workers."""
 
-    directory: Path | None = None
+    directories: tuple[Path, ...] = Field(
+        default=(), description="more than one: each attempt has one of them redraw, by its seed"
+    )
     url: str | None = Field(default=None, description="the service's, such as http://generator:8083")
     blobs: str | None = Field(default=None, description="with `url`: the directory of images that the service shares")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.directory is None) == (self.url is None):
-            raise ValueError("give [generator] a `directory` or a `url`, one of the two")
+        if bool(self.directories) == bool(self.url):
+            raise ValueError("give [generator] `directories` or a `url`, one of the two")
         if self.url and not self.blobs:
             raise ValueError("[generator] with a `url` needs `blobs`: the images' directory, which the service shares")
         return self

@@ -39,6 +39,8 @@ class SftRecipe:
     batch: int = 16
     learning_rate: float = 1.5e-3
     decay_share: float = 0.35
+    vision: bool = False
+    """Whether the vision tower learns too; the paper's SFT keeps it as it is (section 4)."""
 
 
 @dataclass
@@ -103,17 +105,14 @@ def sft(
     recipe: SftRecipe,
     out: Path,
 ) -> Qwen3VLForConditionalGeneration:
-    """Train on lessons 0 .. samples - 1, resuming from the newest checkpoint under `out` if there is one.
-
-    The vision tower stays as it is (paper.md section 4: frozen in SFT).
-    """
+    """Train on lessons 0 .. samples - 1, resuming from the newest checkpoint under `out` if there is one."""
     torch.set_num_threads(recipe.threads)
     steps = recipe.samples // recipe.batch
 
     def collate(examples: Sequence[dict[str, Any]]) -> Row:
         return teacher.inputs.batch([teacher.row(lesson(example["number"])) for example in examples])
 
-    model.model.visual.requires_grad_(False)
+    model.model.visual.requires_grad_(recipe.vision)
     trainer = AnswerTrainer(
         model=model,
         args=SFTConfig(

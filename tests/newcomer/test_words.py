@@ -11,7 +11,7 @@ from interleavethinker.exports.words import Fault, Piece, changes, faults, suren
 from smallworld.critique import compare
 from smallworld.critique import faults as told_faults
 from smallworld.sample import random_scene
-from smallworld.scene import Scene, Thing
+from smallworld.scene import CELLS, Scene, Thing
 
 WORDS = st.lists(st.sampled_from(["put", "a", "the", "red", "blue", "cat", "on", "top", "left"]), max_size=12).map(
     " ".join
@@ -48,7 +48,8 @@ def test_faults_are_found_at_their_places():
 @given(st.integers(0, 10_000))
 def test_the_small_worlds_reasoning_is_read_as_the_small_world_means_it(seed: int):
     rng = random.Random(seed)
-    reasoning = compare(random_scene(rng, 0, 6), random_scene(rng, 0, 6))
+    looked_up = rng.sample(CELLS, rng.randint(0, 3))
+    reasoning = compare(random_scene(rng, 0, 6), random_scene(rng, 0, 6), looked_up=looked_up)
     found = {fault.place or "setting": f"{fault.wanted} but {fault.seen}" for fault in faults(reasoning) or []}
     assert found == told_faults(reasoning)
 

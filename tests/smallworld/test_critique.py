@@ -7,7 +7,7 @@ import random
 
 from interleavethinker.types import Outcome
 from smallworld.critique import compare, faults, true_verdict, verdict_on_reading
-from smallworld.edits import Add, Place, apply
+from smallworld.edits import Add, ChangeSetting, Move, Paint, Place, Recolour, Remove, apply, trail
 from smallworld.measure import read
 from smallworld.paint import paint
 from smallworld.prompts import parse, style_of
@@ -31,6 +31,17 @@ def test_a_fault_is_named_and_the_prompt_refined():
     assert verdict.refined_prompt == "add a red hat at b3"
     again = true_verdict(EDIT, BEFORE, BEFORE, (), "add a red hat at b3")
     assert again.refined_prompt == "add a red hat at b3 and change nothing else"
+
+
+def test_the_critic_first_finds_the_cells_that_the_edit_is_about():
+    verdict = true_verdict(EDIT, BEFORE, apply(EDIT, BEFORE), (), "add a red hat on top of the white snowball")
+    assert verdict.reasoning.startswith("snow b4 b3 a1 empty")
+    scene = apply(EDIT, BEFORE)
+    assert trail(Move(HAT, Place(relation="left of", anchor=BODY)), scene) == ("b3", "b4", "a4")
+    assert trail(Move(HAT, Place("d1")), scene) == ("b3", "d1")
+    assert trail(Add(Thing("blue", "cat"), Place("c1")), scene) == ("c1",)
+    assert trail(Recolour(HAT, "blue"), scene) == trail(Remove(HAT), scene) == ("b3",)
+    assert trail(ChangeSetting("night"), scene) == trail(Paint(scene), None) == ()
 
 
 def test_settings_and_smudges_are_faults():

@@ -114,13 +114,13 @@ def test_a_recipe_that_is_not_there(tmp_path):
         read_recipe(tmp_path / "none.toml", SftRecipe)
 
 
-def test_a_generator_is_a_directory_or_a_url(tmp_path):
+def test_a_generator_is_directories_or_a_url(tmp_path):
     path = write(tmp_path / "r.toml", 'kind = "grpo"\nbase = "b"\ndata = "d"\n[generator]\nurl = "http://g"\n')
     with pytest.raises(BadSettings, match="needs `blobs`"):
         read_recipe(path, GrpoRun)
     assert read_recipe(path, GrpoRun, ["generator.blobs=x"]).generator.url == "http://g"
     with pytest.raises(BadSettings, match="one of the two"):
-        read_recipe(path, GrpoRun, ["generator.directory=x", "generator.blobs=x"])
+        read_recipe(path, GrpoRun, ["generator.directories=['x']", "generator.blobs=x"])
 
 
 def test_steps_and_accumulation(tmp_path):
