@@ -254,7 +254,9 @@ def test_the_commands(sets: Path, tmp_path: Path):
 
 def test_other_generators_leave_the_rest_of_the_recipe_as_it_is():
     said = read_recipe(HOME / "data.cpu.toml").smallworld
-    made, _ = commands._settings("smallworld", "small", (None, None, None), None, [Path("one"), Path("two")], False, None)
+    made, _ = commands._settings(
+        "smallworld", "small", (None, None, None), None, [Path("one"), Path("two")], False, None
+    )
     assert said and made.smallworld
     assert made.smallworld == said.model_copy(update={"generators": ("one", "two")})
     assert made.smallworld.painted > 0
