@@ -41,14 +41,15 @@ class Leases:
     async def claim(self, most: int, *, under_way: Collection[str] = ()) -> list[Claim]:
         """At most so many runs that nobody works on, oldest first: queued ones, those whose lease ran out, and those of
         this replica that it does not have `under_way` any more."""
-        dropped = and_(RUNS.c.lease_holder == self.holder, RUNS.c.id.not_in(under_way))
-        free = and_(OPEN, or_(RUNS.c.lease_until.is_(None), RUNS.c.lease_until < db_now(), dropped))
-        columns = (RUNS.c.id, RUNS.c.fence, RUNS.c.lease_holder)
         claims: list[Claim] = []
         with answering():
             while (room := most - len(claims)) > 0:
+                held = [*under_way, *(claim.run_id for claim in claims)]
+                dropped = and_(RUNS.c.lease_holder == self.holder, RUNS.c.id.not_in(held))
+                free = and_(OPEN, or_(RUNS.c.lease_until.is_(None), RUNS.c.lease_until < db_now(), dropped))
+                seen = select(RUNS.c.id, RUNS.c.fence, RUNS.c.lease_holder).where(free)
                 async with self._engine.connect() as db:
-                    found = (await db.execute(select(*columns).where(free).order_by(RUNS.c.number).limit(room))).all()
+                    found = (await db.execute(seen.order_by(RUNS.c.number).limit(room))).all()
                 claims += [claim for row in found if (claim := await self._take(*row))]
                 if len(found) < room:
                     break
