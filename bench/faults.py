@@ -1,7 +1,8 @@
-"""`python -m bench.faults`: real processes, killed and starved in every phase of a document; after each, what must hold.
+"""`python -m bench.faults`: real processes, killed and starved in every phase of a document; after each, what must
+hold.
 
-Every cell is one fault in one phase of one run. The run must end well, as the document that an undisturbed run makes, with
-its events whole (`invariants`). Prints a line a cell and writes `bench/results/faults.json`.
+Every cell is one fault in one phase of one run. The run must end well, as the document that an undisturbed run makes,
+with its events whole (`invariants`). Prints a line a cell and writes `bench/results/faults.json`.
 """
 
 from __future__ import annotations
@@ -204,7 +205,8 @@ class Bench:
 
 @contextmanager
 def benches(home: Path, kinds: Sequence[str]) -> Iterator[list[tuple[Bench, list[Trial]]]]:
-    """A house for each kind of journal, its image store and SQLite file on small disks of their own where root allows."""
+    """A house for each kind of journal, its image store and SQLite file on small disks of their own where root
+    allows."""
     with ExitStack() as exits:
         made: list[tuple[Bench, list[Trial]]] = []
         for kind in kinds:
