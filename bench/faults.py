@@ -18,24 +18,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx2
 
 from bench.house import House, faketime, until
-from bench.inflict import (
-    Fault,
-    delay,
-    duplicate,
-    flush,
-    full_disk,
-    hang_owner,
-    kill,
-    kill_owner,
-    kill_postgres,
-)
 from bench.invariants import broken, lost_pictures
 from bench.phases import PHASES
+from bench.trials import ON_POSTGRES, ON_SQLITE, QUICK, Trial
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.events import Drawn, Recorded, Started
 from interleavethinker.http import read_sse
@@ -43,46 +33,6 @@ from interleavethinker.http import read_sse
 RESULTS = Path(__file__).parent / "results" / "faults.json"
 ASK = {"prompt": "how to build a snowman", "seed": 5, "max_attempts": 3, "budget": {"max_seconds": 900}}
 END_SECONDS = 180.0
-ALL = tuple(PHASES)
-QUEUED = ALL[1:]  # phases in which there is a job
-
-
-class Trial(NamedTuple):
-    """A fault, in each of these phases. `skew`: seconds by which the second orchestrator's clock is wrong meanwhile."""
-
-    fault: str
-    inflict: Fault
-    phases: Sequence[str] = ALL
-    skew: float = 0.0
-
-
-KILLS = [
-    Trial("SIGKILL planner", kill("planner")),
-    Trial("SIGKILL critic", kill("critic")),
-    Trial("SIGKILL worker", kill("worker")),
-    Trial("SIGKILL generator API", kill("generator")),
-    Trial("SIGKILL Redis", kill("redis")),
-]
-ON_POSTGRES = [
-    Trial("SIGKILL orchestrator", kill_owner),
-    *KILLS,
-    Trial("SIGKILL Postgres", kill_postgres),
-    Trial("Redis FLUSHALL", flush, [phase for phase in ALL if "upload" not in phase]),
-    Trial("messages duplicated", duplicate, QUEUED),
-    Trial("messages delayed", delay, ["before claim", "mid-draw", "judging"]),
-    Trial("orchestrator hangs past its lease", hang_owner, ["planning", "mid-draw", "judging"]),
-    Trial("clock an hour ahead, owner killed", kill_owner, ["planning", "mid-draw", "judging"], skew=3600),
-    Trial("clock an hour behind, owner killed", kill_owner, ["planning", "mid-draw", "judging"], skew=-3600),
-    Trial("image store full", full_disk(lambda house: house.blobs), ["before claim", "mid-draw", "judging"]),
-]
-ON_SQLITE = [
-    Trial("SIGKILL orchestrator", kill_owner),
-    Trial("journal's disk full", full_disk(lambda house: house.home / "journal"), ["planning", "mid-draw", "judging"]),
-    Trial("SIGKILL Redis", kill("redis"), ["mid-draw"]),
-    Trial("Redis FLUSHALL", flush, ["before claim", "mid-draw"]),
-]
-QUICK = {("sqlite", "SIGKILL orchestrator", "mid-draw"), ("sqlite", "Redis FLUSHALL", "mid-draw"),
-         ("sqlite", "SIGKILL Redis", "mid-draw")}  # fmt: skip
 
 
 class Bench:
@@ -156,7 +106,7 @@ class Bench:
         self.house.redis().flushall()
         for path in self.house.blobs.glob("??"):
             shutil.rmtree(path)
-        until(lambda: self.house.redis().scard("generator:workers") > 0, "no worker is there")  # type: ignore[operator]
+        until(lambda: self.house.redis().scard("generator:workers") > 0, "no worker is there")
 
     def _ask(self) -> str:
         answer = self._http.post(f"{self.house.url('one')}/interleave", json=ASK)

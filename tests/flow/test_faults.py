@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from bench.faults import QUICK, run
+from bench.faults import RESULTS, run
 from bench.invariants import broken, lost_pictures
+from bench.trials import QUICK
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.events import Drawn, Finished, Recorded, Started, Status, StepFinished
 from interleavethinker.types import Brief, InterleaveRequest
@@ -63,3 +65,11 @@ async def test_each_kind_of_damage_is_seen(sound: list[Recorded], tmp_path: Path
     )
     assert "another one" in "; ".join(broken(sound, digest="0" * 64))
     assert await lost_pictures(sound, DirectoryBlobs(tmp_path / "elsewhere"))
+
+
+def test_the_report_says_what_was_measured():
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert results["cells"] == len(results["table"]) >= 60
+    assert results["losses"] == sum(not row["ok"] for row in results["table"])
+    report = (RESULTS.parents[2] / "docs" / "reliability.md").read_text(encoding="utf-8")
+    assert f"{results['cells']} cells, {results['losses']} losses" in report
