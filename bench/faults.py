@@ -39,14 +39,16 @@ class Bench:
     """Runs cells in one house."""
 
     def __init__(self, house: House, kind: str) -> None:
-        self.house, self.kind, self.digest = house, kind, ""
+        self.house, self.kind, self.digest, self.seconds = house, kind, "", 0.0
         self._http = httpx2.Client(timeout=10.0)
 
     def undisturbed(self) -> None:
         """The document to compare with."""
         self._between()
+        began = time.monotonic()
         run_id = self._ask()
         self._end(run_id)
+        self.seconds = round(time.monotonic() - began, 1)
         events = self._events(run_id)
         if found := broken(events):
             raise RuntimeError(f"even undisturbed: {found}")
@@ -61,6 +63,7 @@ class Bench:
                 "drawings": sum(isinstance(recorded.event, Drawn) for recorded in events),
                 "drawings_made": self._drawn() - drawn_before,
                 "taken_up": sum(isinstance(recorded.event, Started) for recorded in events),
+                "undisturbed_seconds": self.seconds,
             }
         except Exception as error:  # whatever kept a run from its end is a loss to report, not the end of the trials
             found = [f"{type(error).__name__}: {error}"]
@@ -154,25 +157,18 @@ class Bench:
 
 
 @contextmanager
-def benches(home: Path, kinds: Sequence[str]) -> Iterator[list[tuple[Bench, list[Trial]]]]:
-    """A house for each kind of journal, its image store and SQLite file on small disks of their own where root
-    allows."""
+def furnished(place: Path, kind: str) -> Iterator[tuple[Bench, list[Trial]]]:
+    """A running house and what can be tried in it; its image store and SQLite file are on small disks of their own
+    where root allows."""
+    store, journal = place / "blobs", place / "journal"
     with ExitStack() as exits:
-        made: list[tuple[Bench, list[Trial]]] = []
-        for kind in kinds:
-            place = home / kind
-            store, journal = place / "blobs", place / "journal"
-            small = all(exits.enter_context(small_disk(path)) for path in (store, journal))
-            house = House(place, postgres=kind == "postgres", store=store, journal=journal)
-            exits.callback(house.stop)
-            house.start()
-            trials = ON_POSTGRES if kind == "postgres" else ON_SQLITE
-            if not small:
-                trials = [trial for trial in trials if "full" not in trial.fault]
-            if faketime(1) is None:
-                trials = [trial for trial in trials if not trial.skew]
-            made.append((Bench(house, kind), trials))
-        yield made
+        small = [exits.enter_context(small_disk(path)) for path in (store, journal)]
+        house = House(place, postgres=kind == "postgres", store=store, journal=journal)
+        exits.callback(house.stop)
+        house.start()
+        trials = ON_POSTGRES if kind == "postgres" else ON_SQLITE
+        able = [trial for trial in trials if all(small) or "full" not in trial.fault]
+        yield Bench(house, kind), [trial for trial in able if not trial.skew or faketime(1)]
 
 
 @contextmanager
@@ -191,17 +187,16 @@ def run(home: Path, *, kinds: Sequence[str] = ("postgres", "sqlite"), quick: boo
     """Every cell's row, said as it comes."""
     table: list[dict[str, Any]] = []
     for kind in kinds:  # one house at a time: two would only slow each other down
-        with benches(home, [kind]) as made:
-            for bench, trials in made:
-                bench.undisturbed()
-                for trial in trials:
-                    for phase in trial.phases:
-                        if (quick and (kind, trial.fault, phase) not in QUICK) or only not in f"{trial.fault} {phase}":
-                            continue
-                        table.append(row := bench.cell(trial, phase))
-                        said = "ok  " if row["ok"] else "LOSS"
-                        print(f"{len(table):3} {said} {kind:8} {trial.fault:36} {phase:28} {row['seconds']:6.1f} s",
-                              *row["broken"], flush=True)  # fmt: skip
+        with furnished(home / kind, kind) as (bench, trials):
+            bench.undisturbed()
+            print(f"    {kind}: undisturbed, a run takes {bench.seconds} s", flush=True)
+            for trial, phase in [(each, name) for each in trials for name in each.phases]:
+                if (quick and (kind, trial.fault, phase) not in QUICK) or only not in f"{trial.fault} {phase}":
+                    continue
+                table.append(row := bench.cell(trial, phase))
+                said = "ok  " if row["ok"] else "LOSS"
+                line = f"{len(table):3} {said} {kind:8} {trial.fault:36} {phase:28} {row['seconds']:6.1f} s"
+                print(line, *row["broken"], flush=True)
     return table
 
 
