@@ -83,7 +83,9 @@ class Budget(Value):
     """Limits over a whole run, checked before each draw. None: no limit."""
 
     max_draws: int | None = Field(default=None, ge=1, description="generator calls over the whole run")
-    max_seconds: float | None = Field(default=None, gt=0, description="wall-clock seconds since the run started")
+    max_seconds: float | None = Field(
+        default=None, gt=0, description="wall-clock seconds since work on the run (or on its redraw) started"
+    )
 
 
 class GenerationParams(Value):
@@ -104,6 +106,10 @@ class InterleaveRequest(Value):
     budget: Budget = Budget()
     size: Size | None = Field(default=None, description="None: the generator's own default")
     params: GenerationParams = GenerationParams()
+    references: tuple[ImageRef, ...] = Field(
+        default=(), description="pinned: given to every drawing, after the picture that it is drawn from"
+    )
+    review_plan: bool = Field(default=False, description="wait for the caller's word before anything is drawn")
 
 
 class Step(Value):

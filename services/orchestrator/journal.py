@@ -2,7 +2,8 @@
 
 An event is committed before `append` returns, and followers are told only then: what anyone has seen survives a
 crash. Two writers on one run cannot both go on: numbers are given inside the transaction, and nothing is taken after
-`Finished`. Deliberately not here: what events mean (`document`), and who starts, cancels or resumes runs (`runs`).
+`Finished` but a wish of the run's caller. What webhooks are to be told, and the keys of calls that may be repeated, are
+written in the same transactions. Deliberately not here: what events mean (`document`), and who starts, cancels or resumes runs (`runs`).
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from weakref import WeakValueDictionary
 
 from sqlalchemy import Row, Select, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from interleavethinker.document import Document, fold
 from interleavethinker.errors import BadRequest, Conflict, NotFound
-from interleavethinker.events import EVENT, Created, Event, Finished, Recorded, Started, Status
+from interleavethinker.events import EVENT, Created, Event, Recorded, Status
 from interleavethinker.types import InterleaveRequest
+from services.orchestrator import outbox
+from services.orchestrator.idempotency import Key, claim
 from services.orchestrator.schema import migrate
+from services.orchestrator.statuses import FINAL, not_now, status_after, taken_in
 from services.orchestrator.tables import EVENTS, RUNS, open_engine
 
 POLL_SECONDS = 1.0
@@ -36,6 +41,13 @@ class RunSummary(NamedTuple):
     status: Status
     created_at: datetime
     request: InterleaveRequest
+
+
+class Begun(NamedTuple):
+    """A run that a call has begun, or had begun already when it was made before with the same key."""
+
+    run_id: str
+    replayed: bool = False
 
 
 class Page(NamedTuple):
@@ -61,6 +73,11 @@ class Journal:
     async def __aexit__(self, *_: object) -> None:
         await self._engine.dispose()
 
+    @property
+    def outbox(self) -> outbox.Outbox:
+        """What webhooks are still to be told."""
+        return outbox.Outbox(self._engine)
+
     async def ready(self) -> list[str]:
         """What keeps the database from answering; empty when nothing does."""
         try:
@@ -71,13 +88,59 @@ class Journal:
 
     async def create(self, request: InterleaveRequest, *, owner: str | None = None) -> str:
         """Begin a run with its `Created` event; its new id."""
+        return (await self.begin(request, owner=owner)).run_id
+
+    async def begin(
+        self,
+        request: InterleaveRequest,
+        *,
+        owner: str | None = None,
+        events: Sequence[Event] = (),
+        hooks: Sequence[outbox.Hook] = (),
+        key: Key | None = None,
+    ) -> Begun:
+        """Begin a run with its `Created` event and the given ones after it. With a key that was used for the same
+        request before, the run that was begun then. Raises KeyReused."""
         run_id, now = f"run_{secrets.token_hex(12)}", datetime.now(UTC)
-        async with self._engine.begin() as db:
-            row = {"id": run_id, "owner": owner, "created_at": now, "status": Status.QUEUED, "last_seq": 1}
+        said: list[Event] = [Created(request=request), *events]
+        recorded = [Recorded(run_id=run_id, seq=seq, at=now, event=event) for seq, event in enumerate(said, 1)]
+        async with self._engine.connect() as db:
+            row = {"id": run_id, "owner": owner, "created_at": now, "status": Status.QUEUED, "last_seq": len(said)}
             await db.execute(insert(RUNS).values(**row, request=request.model_dump_json()))
-            created = Recorded(run_id=run_id, seq=1, at=now, event=Created(request=request))
-            await db.execute(insert(EVENTS).values(_row(created)))
-        return run_id
+            if key and (earlier := await claim(db, key, run_id)):
+                return Begun(earlier, replayed=True)  # and nothing of this transaction stays
+            await outbox.register(db, run_id, hooks)
+            await _write(db, recorded)
+            await db.commit()
+        return Begun(run_id)
+
+    async def wish(self, run_id: str, wishes: Sequence[Event], *, key: Key | None = None) -> Begun:
+        """Commit what the run's caller wishes of it, all or nothing, then wake its followers.
+
+        Raises NotFound for an unknown run, Conflict for one whose state does not allow it, KeyReused.
+        """
+        statuses = [status for wish in wishes if (status := status_after(wish))]
+        number_them = (
+            update(RUNS)
+            .where(RUNS.c.id == run_id, RUNS.c.status.in_(sorted(taken_in(wishes[0]))))
+            .values(last_seq=RUNS.c.last_seq + len(wishes), status=statuses[-1] if statuses else RUNS.c.status)
+            .returning(RUNS.c.last_seq)
+        )
+        async with self._engine.begin() as db:
+            found = (await db.execute(select(RUNS.c.status).where(RUNS.c.id == run_id))).scalar()
+            if found is None:
+                raise _unknown(run_id)
+        async with self._engine.begin() as db:
+            if key and await claim(db, key, run_id):
+                return Begun(run_id, replayed=True)
+            last = (await db.execute(number_them)).scalar()
+            if last is None:
+                raise Conflict(not_now(run_id, wishes[0], found))
+            first, now = last - len(wishes) + 1, datetime.now(UTC)
+            told = [Recorded(run_id=run_id, seq=seq, at=now, event=wish) for seq, wish in enumerate(wishes, first)]
+            await _write(db, told)
+        await self._wake(run_id)
+        return Begun(run_id)
 
     async def append(self, run_id: str, event: Event) -> Recorded:
         """Commit an event, then wake the run's followers.
@@ -86,8 +149,8 @@ class Journal:
         """
         number_it = (
             update(RUNS)
-            .where(RUNS.c.id == run_id, RUNS.c.status.not_in([status for status in Status if status.final]))
-            .values(last_seq=RUNS.c.last_seq + 1, status=_status_after(event) or RUNS.c.status)
+            .where(RUNS.c.id == run_id, RUNS.c.status.not_in(FINAL))
+            .values(last_seq=RUNS.c.last_seq + 1, status=status_after(event) or RUNS.c.status)
             .returning(RUNS.c.last_seq)
         )
         async with self._engine.begin() as db:
@@ -97,11 +160,14 @@ class Journal:
                 found = (await db.execute(select(RUNS.c.status).where(RUNS.c.id == run_id))).scalar()
                 raise _unknown(run_id) if found is None else Conflict(f"run {run_id} has finished ({found})")
             recorded = Recorded(run_id=run_id, seq=seq, at=datetime.now(UTC), event=event)
-            await db.execute(insert(EVENTS).values(_row(recorded)))
+            await _write(db, [recorded])
+        await self._wake(run_id)
+        return recorded
+
+    async def _wake(self, run_id: str) -> None:
         if news := self._news.get(run_id):
             async with news:
                 news.notify_all()
-        return recorded
 
     async def events(self, run_id: str, *, after: int = 0) -> list[Recorded]:
         """The run's events with a `seq` above `after`. Raises NotFound for an unknown run."""
@@ -116,7 +182,8 @@ class Journal:
         return fold(await self.events(run_id))
 
     async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Recorded, None]:
-        """The run's events above `after`, then each new one as it is committed; ends after `Finished`."""
+        """The run's events above `after`, then each new one as it is committed; ends with the last one of a run that is
+        at its end."""
         news = self._news.setdefault(run_id, asyncio.Condition())
         while True:
             async with news:  # held while looking, so that no wake-up can fall between looking and waiting
@@ -129,8 +196,6 @@ class Journal:
             for recorded in events:
                 yield recorded
                 after = recorded.seq
-                if isinstance(recorded.event, Finished):
-                    return
 
     async def run(self, run_id: str) -> RunSummary:
         """Raises NotFound."""
@@ -150,8 +215,8 @@ class Journal:
         return Page([_summary(row) for row in rows[:limit]], str(rows[limit - 1].number) if more else None)
 
     async def unfinished(self) -> list[str]:
-        """The ids of the runs that have not finished, oldest first."""
-        open_ones = RUNS.c.status.in_([status for status in Status if not status.final])
+        """The ids of the runs with work to be done, oldest first."""
+        open_ones = RUNS.c.status.in_([Status.QUEUED, Status.PROCESSING])
         return [row.id for row in await self._all(select(RUNS.c.id).where(open_ones).order_by(RUNS.c.number))]
 
     async def _all(self, query: Select) -> Sequence[Row]:
@@ -167,6 +232,12 @@ async def _wait(news: asyncio.Condition, seconds: float) -> None:
         pass  # then look anyway
 
 
+async def _write(db: AsyncConnection, recorded: Sequence[Recorded]) -> None:
+    """Events of one run, and what webhooks are to be told of them."""
+    await db.execute(insert(EVENTS), [_row(each) for each in recorded])
+    await outbox.post(db, recorded)
+
+
 def _row(recorded: Recorded) -> dict[str, object]:
     event = recorded.event
     return recorded.model_dump(include={"run_id", "seq", "at"}) | {"type": event.type, "body": event.model_dump_json()}
@@ -174,16 +245,6 @@ def _row(recorded: Recorded) -> dict[str, object]:
 
 def _summary(row: Row) -> RunSummary:
     return RunSummary(row.id, Status(row.status), row.created_at, InterleaveRequest.model_validate_json(row.request))
-
-
-def _status_after(event: Event) -> Status | None:
-    """The status an event brings about; None leaves it as it is."""
-    match event:
-        case Started():
-            return Status.PROCESSING
-        case Finished(status=status):
-            return status
-    return None
 
 
 def _unknown(run_id: str) -> NotFound:

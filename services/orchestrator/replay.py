@@ -31,9 +31,16 @@ class Replay:
     """A run taken up where its recorded events stop; with no events, a run from its beginning."""
 
     def __init__(
-        self, events: Sequence[Event], *, planner: Planner, generator: Generator, critic: Critic, record: Record
+        self,
+        events: Sequence[Event],
+        *,
+        planner: Planner,
+        generator: Generator,
+        critic: Critic,
+        record: Record,
+        replan: bool = True,
     ) -> None:
-        self.planner = RecordedPlanner(planner, events)
+        self.planner = RecordedPlanner(planner, events, replan=replan)
         self.generator = RecordedGenerator(generator, events)
         self.critic = RecordedCritic(critic, events)
         self._write = record
@@ -50,10 +57,10 @@ class Replay:
 
 
 class RecordedPlanner:
-    """A planner whose recorded steps come first."""
+    """A planner whose recorded steps come first; without `replan` a plan that was cut half-way is left so."""
 
-    def __init__(self, planner: Planner, events: Sequence[Event]) -> None:
-        self._planner = planner
+    def __init__(self, planner: Planner, events: Sequence[Event], *, replan: bool = True) -> None:
+        self._planner, self._replan = planner, replan
         self._steps = [event.step for event in events if isinstance(event, StepPlanned)]
         self._end = next((Planning(event.plan, event.raw) for event in events if isinstance(event, Planned)), None)
 
@@ -62,6 +69,7 @@ class RecordedPlanner:
             yield step
         if self._end:
             yield self._end
+        if self._end or not self._replan:
             return
         known = deque(self._steps)
         async for part in self._planner.plan(brief, seed=seed, max_steps=max_steps):
