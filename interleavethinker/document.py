@@ -147,7 +147,7 @@ def fold(events: Iterable[Recorded]) -> Document:
     first, *rest = events
     if not isinstance(first.event, Created):
         raise ValueError(f"a run begins with a created event, not with {first.event.type}")
-    facts: dict[str, object] = {"status": Status.QUEUED}
+    facts: dict[str, object] = {"status": Status.QUEUED, "request": first.event.request}
     steps: dict[int, DocumentStep] = {}
     for recorded in rest:
         match recorded.event:
@@ -165,9 +165,11 @@ def fold(events: Iterable[Recorded]) -> Document:
                 facts |= {"status": Status.QUEUED}
             case Drawn() | Judged() | StepFinished() | AttemptKept() as event:
                 steps[event.step] = _after(steps[event.step], event)
-            case StepReopened() as event:
+            case StepReopened(budget=budget) as event:
                 steps[event.step] = _after(steps[event.step], event)
                 facts |= {"status": Status.QUEUED, "problem": None, "finished_at": None}
+                if budget:
+                    facts |= {"request": first.event.request.model_copy(update={"budget": budget})}
             case Branched(run_id=run_id, from_step=from_step):
                 facts |= {"origin": Origin(run_id=run_id, from_step=from_step)}
             case Finished(status=status, problem=problem):
@@ -178,7 +180,6 @@ def fold(events: Iterable[Recorded]) -> Document:
         facts
         | {
             "run_id": first.run_id,
-            "request": first.event.request,
             "created_at": first.at,
             "steps": tuple(_with_stale(steps.values(), first.event.request)),
         }

@@ -2,8 +2,9 @@
 
 An event is committed before `append` returns, and followers are told only then: what anyone has seen survives a
 crash. Two writers on one run cannot both go on: numbers are given inside the transaction, and nothing is taken after
-`Finished` but a wish of the run's caller. What webhooks are to be told, and the keys of calls that may be repeated, are
-written in the same transactions. Deliberately not here: what events mean (`document`), and who starts, cancels or resumes runs (`runs`).
+`Finished` but a wish of the run's caller. What webhooks are to be told, and the keys of calls that may be repeated,
+are written in the same transactions. Deliberately not here: what events mean (`document`), and who starts, cancels or
+resumes runs (`runs`).
 """
 
 from __future__ import annotations

@@ -19,17 +19,19 @@ from interleavethinker.events import (
     Branched,
     Drawn,
     Event,
+    Finished,
     Judged,
     PlanApproved,
     PlanEdited,
     Planned,
+    Problem,
     Recorded,
     Started,
     StepFinished,
     StepPlanned,
     StepReopened,
 )
-from interleavethinker.types import Budget, ImageRef, InterleaveRequest, Step
+from interleavethinker.types import ImageRef, InterleaveRequest, Step
 
 BEGINS_ROUND = (StepReopened, Branched, PlanApproved)
 
@@ -72,13 +74,15 @@ class Ground(NamedTuple):
 
 class Round(NamedTuple):
     """The round that a run is in. `past`: what its loop has recorded, in the loop's order, the plan first. `began`:
-    when work on it was first taken up, None for not yet. `request`: the run's, with the budget that holds now."""
+    when work on it was first taken up, None for not yet. `request`: the run's, with the budget that holds now.
+    `problem`: what ended the round before, if that ended badly."""
 
     request: InterleaveRequest
     ground: Ground
     past: Sequence[Event]
     began: datetime | None
     approved: bool
+    problem: Problem | None = None
 
 
 def round_of(recorded: Sequence[Recorded]) -> Round:
@@ -96,10 +100,8 @@ def round_of(recorded: Sequence[Recorded]) -> Round:
     ]
     own = [event for event in events[begins:] if isinstance(event, Drawn | Judged | StepFinished)]
     branched = next((place for place, event in enumerate(events) if isinstance(event, Branched)), 0)
-    budgets = [event.budget for event in events if isinstance(event, StepReopened) and event.budget]
-    request = before.request
     return Round(
-        request=request.model_copy(update={"budget": _latest(request.budget, budgets)}),
+        request=before.request,
         ground=Ground(
             steps,
             draws=sum(isinstance(event, Drawn) for event in events[branched:begins]) - _drawn(left_open),
@@ -108,6 +110,7 @@ def round_of(recorded: Sequence[Recorded]) -> Round:
         past=[*planning_of(events), *sorted([*left_open, *own], key=lambda event: event.step)],
         began=next((each.at for each in recorded[begins:] if isinstance(each.event, Started)), None),
         approved=any(isinstance(event, PlanApproved | Branched) for event in events),
+        problem=next((event.problem for event in reversed(events) if isinstance(event, Finished)), None),
     )
 
 
@@ -119,10 +122,6 @@ def _goes_on(entry: DocumentStep, number: int, wished_only: bool) -> bool:
 
 def _drawn(events: Iterable[Event]) -> int:
     return sum(isinstance(event, Drawn) for event in events)
-
-
-def _latest(budget: Budget, later: Sequence[Budget]) -> Budget:
-    return later[-1] if later else budget
 
 
 def planning_of(events: Sequence[Event]) -> list[StepPlanned | Planned]:

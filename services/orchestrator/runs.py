@@ -7,6 +7,7 @@ Deliberately not here: the algorithm (`loop`), how a run is replayed (`replay`),
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Literal
@@ -15,14 +16,19 @@ import structlog
 
 from interleavethinker import http
 from interleavethinker.errors import Conflict, InterleaveError, Malformed, NotFound
-from interleavethinker.events import Event, Finished, Problem, Started, Status
+from interleavethinker.events import Event, Finished, PlanAwaited, Planned, Problem, Started, Status
 from interleavethinker.ports import Critic, Generator, Planner
 from interleavethinker.types import InterleaveRequest
-from services.orchestrator.journal import Journal
+from services.orchestrator.idempotency import Key
+from services.orchestrator.journal import Begun, Journal
 from services.orchestrator.loop import interleave
 from services.orchestrator.metrics import RunMetrics
+from services.orchestrator.outbox import Hook
 from services.orchestrator.replay import Replay
+from services.orchestrator.rounds import Round, round_of
 from services.orchestrator.rules import BudgetSpent
+from services.orchestrator.statuses import status_after
+from services.orchestrator.writing import write_plan
 
 log = structlog.get_logger(__name__)
 
@@ -48,11 +54,29 @@ class Runs:
         self._speculate = speculate
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def start(self, request: InterleaveRequest, *, owner: str | None = None) -> str:
-        """Write the run into the journal and begin to work on it; its id."""
-        run_id = await self.journal.create(request, owner=owner)
-        self._launch(run_id)
-        return run_id
+    async def start(
+        self,
+        request: InterleaveRequest,
+        *,
+        owner: str | None = None,
+        events: Sequence[Event] = (),
+        hooks: Sequence[Hook] = (),
+        key: Key | None = None,
+    ) -> Begun:
+        """Write the run into the journal, with what it shares with another one (`events`), and begin to work on it."""
+        begun = await self.journal.begin(request, owner=owner, events=events, hooks=hooks, key=key)
+        if not begun.replayed:
+            self._launch(begun.run_id)
+        return begun
+
+    async def wish(self, run_id: str, wishes: Sequence[Event], *, key: Key | None = None) -> Begun:
+        """Write what the run's caller wishes into the journal, and go on with the run where that is to be done."""
+        begun = await self.journal.wish(run_id, wishes, key=key)
+        if not begun.replayed and any(status_after(wish) is Status.QUEUED for wish in wishes):
+            if task := self._tasks.get(run_id):  # the end of the round before is written, its task may not be gone yet
+                await asyncio.wait({task})
+            self._launch(run_id)
+        return begun
 
     async def resume(self) -> list[str]:
         """Take up every unfinished run of the journal; their ids. Called once, at start-up."""
@@ -104,29 +128,39 @@ class Runs:
     async def _run(self, run_id: str) -> None:
         http.run_id.set(run_id)
         async with self._room:
-            past = await self.journal.events(run_id)
-            events = [recorded.event for recorded in past]
-            began = next((recorded.at for recorded in past if isinstance(recorded.event, Started)), datetime.now(UTC))
-            metrics = RunMetrics(events)
+            recorded = await self.journal.events(run_id)
+            current = round_of(recorded)
+            metrics = RunMetrics([each.event for each in recorded])
+            began = current.began or datetime.now(UTC)
 
             async def record(event: Event) -> None:
                 await self._append(run_id, event, metrics)
 
             replay = Replay(
-                events, planner=self._planner, generator=self._generator, critic=self._critic, record=record
+                current.past,
+                planner=self._planner,
+                generator=self._generator,
+                critic=self._critic,
+                record=record,
+                replan=not current.ground.wished_only,
             )
             try:
                 await record(Started())
+                if current.request.review_plan and not current.approved:
+                    await write_plan(current.request, replay.planner, replay.record)
+                    await record(PlanAwaited())
+                    return
                 await interleave(
-                    (await self.journal.run(run_id)).request,
+                    current.request,
                     planner=replay.planner,
                     generator=replay.generator,
                     critic=replay.critic,
                     record=replay.record,
                     elapsed=lambda: 0.0 if replay.generator.recorded else (datetime.now(UTC) - began).total_seconds(),
+                    ground=current.ground,
                     speculate=self._speculate,
                 )
-                end = Finished(status=Status.SUCCEEDED)
+                end = await self._whole(run_id, current)
             except Exception as error:
                 end = await self._end(run_id, error)
             try:
@@ -137,6 +171,14 @@ class Runs:
     async def _append(self, run_id: str, event: Event, metrics: RunMetrics) -> None:
         await self.journal.append(run_id, event)
         metrics.observe(event)
+
+    async def _whole(self, run_id: str, current: Round) -> Finished:
+        """The end of a round that did what it was asked to; what it was not asked for may be undrawn still."""
+        if current.ground.wished_only:
+            planned = any(isinstance(event, Planned) for event in current.past)
+            if not planned or not all(step.finished for step in (await self.journal.document(run_id)).steps):
+                return Finished(status=Status.PARTIAL, problem=current.problem)
+        return Finished(status=Status.SUCCEEDED)
 
     async def _end(self, run_id: str, error: Exception) -> Finished:
         """What the error makes of the run. A limit that the caller set is no failure, even before the first step."""
