@@ -5,40 +5,27 @@ Deliberately not here: what a run does (`runs`), the shapes (`door`), and buildi
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from interleavethinker import http
 from interleavethinker.errors import NotFound
-from interleavethinker.ports import Blobs
-from services.orchestrator.door import Ask, CancelView, DocumentView, Links, RunList, RunView
-from services.orchestrator.journal import Journal
-from services.orchestrator.runs import Runs
-from services.orchestrator.settings import OrchestratorSettings
-from services.orchestrator.stream import as_sse
+from services.orchestrator.answers import (
+    Accept,
+    IdempotencyKey,
+    InHouse,
+    Owner,
+    Prefer,
+    RunId,
+    answer,
+    key_of,
+    stream,
+    taken_up,
+)
+from services.orchestrator.door import Ask, CancelView, DocumentView, RunList, RunView
 
-
-class House(NamedTuple):
-    """What the routes need; the app puts it into `app.state.house` when it starts."""
-
-    settings: OrchestratorSettings
-    journal: Journal
-    runs: Runs
-    blobs: Blobs
-
-    def base_url(self, request: Request) -> str:
-        return self.settings.public_url or str(request.base_url)
-
-
-def _house(request: Request) -> House:
-    return request.app.state.house
-
-
-InHouse = Annotated[House, Depends(_house)]
-RunId = Annotated[str, Path(description="as POST /interleave gave it", examples=["run_0123456789abcdef01234567"])]
 EVENT_STREAM: dict[str, Any] = {
     "description": "The events, each with its number as `id`; ends after `finished`.",
     "content": {http.EVENT_STREAM: {"schema": {"type": "string"}}},
@@ -46,42 +33,26 @@ EVENT_STREAM: dict[str, Any] = {
 router = APIRouter(tags=["documents"])
 
 
-@router.post(
-    "/interleave",
-    status_code=202,
-    response_model=RunView,
-    responses={
-        200: {
-            "description": "`Prefer: wait=N`: finished in time. `Accept: text/event-stream`: the events.",
-            "model": DocumentView,
-            "content": {http.EVENT_STREAM: {"schema": {"type": "string"}}},
-        },
-        202: {"description": "Taken up; follow the links.", "headers": {"Location": {"schema": {"type": "string"}}}},
-    },
-)
+@router.post("/interleave", **taken_up("Taken up; follow the links."))
 async def make_document(
     ask: Ask,
     request: Request,
     house: InHouse,
-    prefer: Annotated[str, Header(description="`wait=N`: answer with the document if it is done in N seconds")] = "",
-    accept: Annotated[str, Header(description="`text/event-stream`: answer with the events")] = "",
+    owner: Owner,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = "",
+    accept: Accept = "",
 ) -> Response:
     """Make an illustrated document: it is planned, drawn, judged and redrawn, step by step.
 
     Answers at once with links; or waits; or streams. However it answers, and if the caller leaves, the work goes on.
     """
-    run_id = await house.runs.start(await ask.request(house.blobs, house.settings.images))
-    headers = {"Location": Links.of(run_id, house.base_url(request)).self, http.RUN_ID: run_id}
-    if http.EVENT_STREAM in accept:
-        return _stream(house, run_id, 0, headers)
-    if wished := re.search(r"\bwait=(\d+)", prefer):
-        seconds = min(float(wished[1]), house.settings.wait_seconds)
-        headers["Preference-Applied"] = f"wait={seconds:.0f}"
-        if await house.runs.wait(run_id, seconds):
-            view = DocumentView.of(await house.journal.document(run_id), house.base_url(request))
-            return JSONResponse(view.model_dump(mode="json"), headers=headers)
-    run = RunView.of(await house.journal.run(run_id), house.base_url(request))
-    return JSONResponse(run.model_dump(mode="json"), status_code=202, headers=headers)
+    hooks = house.hooks(ask.webhook)
+    asked = await ask.request(house.blobs, house.settings.images)
+    action = f"interleave {ask.webhook.canonical() if ask.webhook else ''}"
+    key = key_of(house, idempotency_key, owner, action, asked)
+    begun = await house.runs.start(asked, owner=owner, hooks=hooks, key=key)
+    return await answer(house, begun, request, prefer, accept)
 
 
 @router.get("/interleave")
@@ -111,7 +82,7 @@ async def follow_run(
 ) -> Response:
     """The run's events as they happen, from the first one on or from where the caller left off."""
     await house.journal.run(run_id)  # an unknown run is a 404, not an empty stream
-    return _stream(house, run_id, max(after, last_event_id), {http.RUN_ID: run_id})
+    return stream(house, run_id, max(after, last_event_id), {http.RUN_ID: run_id})
 
 
 @router.get(
@@ -143,9 +114,3 @@ async def cancel_run(run_id: RunId, house: InHouse) -> CancelView:
     if answer == "unknown":
         raise NotFound(f"there is no run {run_id!r}", cancel=answer)
     return CancelView(cancel=answer)
-
-
-def _stream(house: House, run_id: str, after: int, headers: dict[str, str]) -> StreamingResponse:
-    quiet = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # no proxy may hold events back
-    events = as_sse(house.journal.follow(run_id, after=after))
-    return StreamingResponse(events, media_type=http.EVENT_STREAM, headers=headers | quiet)

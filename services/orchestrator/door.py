@@ -6,17 +6,18 @@ Deliberately not here: the routes (`api`), and the request as the inside knows i
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, WithJsonSchema
 
 from interleavethinker.document import Document
 from interleavethinker.errors import BadRequest
-from interleavethinker.events import Status
+from interleavethinker.events import Event, Status
 from interleavethinker.ports import Blobs
-from interleavethinker.types import Brief, Budget, CriticMode, GenerationParams, InterleaveRequest, Size
+from interleavethinker.types import Brief, Budget, CriticMode, GenerationParams, InterleaveRequest, Size, Value
 from services.orchestrator.intake import take_images
 from services.orchestrator.journal import RunSummary
+from services.orchestrator.outbox import Delivery, DeliveryState
 from services.orchestrator.settings import ImageLimits
 
 EXAMPLES: list[JsonValue] = [
@@ -30,8 +31,28 @@ EXAMPLES: list[JsonValue] = [
         "budget": {"max_draws": 12, "max_seconds": 120},
         "size": {"width": 512, "height": 512},
         "params": {"num_inference_steps": 4},
+        "references": ["data:image/png;base64,iVBORw0KGgo..."],
+        "review_plan": True,
+        "webhook": {"url": "https://pictures.example/told", "events": ["plan_awaited", "finished"]},
     },
 ]
+EVENT_TYPES = sorted(event.model_fields["type"].default for event in get_args(get_args(Event)[0]))
+
+
+def _is_event(name: str) -> str:
+    if name not in EVENT_TYPES:
+        raise ValueError(f"no event is named {name[:40]!r}; there are {', '.join(EVENT_TYPES)}")
+    return name
+
+
+EventType = Annotated[str, AfterValidator(_is_event), WithJsonSchema({"type": "string", "enum": EVENT_TYPES})]
+
+
+class WebhookAsk(Value):
+    """Whom to tell what happens in this run (Standard Webhooks; docs/api.md says how it is signed)."""
+
+    url: str = Field(min_length=1, max_length=2_000, description="https:// or http://, with a public address")
+    events: tuple[EventType, ...] = Field(default=("finished",), min_length=1, max_length=len(EVENT_TYPES))
 
 
 class Ask(BaseModel):
@@ -53,16 +74,23 @@ class Ask(BaseModel):
     budget: Budget = Budget()
     size: Size | None = Field(default=None, description="of the pictures; null: the generator's default")
     params: GenerationParams = GenerationParams()
+    references: tuple[str, ...] = Field(
+        default=(), description="pictures, written as in `images`, that every drawing is given: a style, a character"
+    )
+    review_plan: bool = Field(default=False, description="wait for approval (or edits) of the plan before drawing")
+    webhook: WebhookAsk | None = None
 
     async def request(self, blobs: Blobs, limits: ImageLimits) -> InterleaveRequest:
         """The inner request, its images checked and stored. Raises BadRequest."""
         images = await take_images(self.images, blobs, limits)
+        references = await take_images(self.references, blobs, limits, field="references")
         try:
             brief = Brief(prompt=self.prompt, images=images)
         except ValidationError as error:
             raise BadRequest("; ".join(found["msg"] for found in error.errors())) from error
-        rest = {name: getattr(self, name) for name in type(self).model_fields if name not in ("prompt", "images")}
-        return InterleaveRequest(brief=brief, **rest)
+        own = ("prompt", "images", "references", "webhook")
+        rest = {name: getattr(self, name) for name in type(self).model_fields if name not in own}
+        return InterleaveRequest(brief=brief, references=references, **rest)
 
 
 class Links(BaseModel):
@@ -110,6 +138,31 @@ class DocumentView(BaseModel):
     def of(cls, document: Document, base_url: str) -> DocumentView:
         links = Links.of(document.run_id, base_url)
         return cls(id=document.run_id, status=document.status, links=links, document=document, digest=document.digest)
+
+
+class DeliveryView(BaseModel):
+    """One event for one webhook: whether it was told, and what was wrong with the last try."""
+
+    id: str = Field(description="the `webhook-id` of every try")
+    url: str
+    seq: int = Field(description="of the event")
+    state: DeliveryState
+    tries: int
+    created_at: datetime
+    next_try_at: datetime | None = Field(description="null when there will be none")
+    problem: str | None
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> DeliveryView:
+        told = delivery._asdict()
+        due_at = told.pop("due_at")
+        return cls(**told, next_try_at=due_at if delivery.state is DeliveryState.DUE else None)
+
+
+class DeliveryList(BaseModel):
+    """A run's deliveries, in the order of its events."""
+
+    deliveries: list[DeliveryView]
 
 
 class RunList(BaseModel):

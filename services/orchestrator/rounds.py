@@ -10,7 +10,7 @@ Deliberately not here: which wishes are allowed (`edits`), and replaying (`repla
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -99,12 +99,11 @@ def round_of(recorded: Sequence[Recorded]) -> Round:
         if isinstance(event, Drawn | Judged) and _goes_on(steps[event.step], event.number, wished_only)
     ]
     own = [event for event in events[begins:] if isinstance(event, Drawn | Judged | StepFinished)]
-    branched = next((place for place, event in enumerate(events) if isinstance(event, Branched)), 0)
     return Round(
         request=before.request,
         ground=Ground(
             steps,
-            draws=sum(isinstance(event, Drawn) for event in events[branched:begins]) - _drawn(left_open),
+            draws=draws_of(events[:begins]) - draws_of(left_open),
             wished_only=wished_only,
         ),
         past=[*planning_of(events), *sorted([*left_open, *own], key=lambda event: event.step)],
@@ -120,8 +119,10 @@ def _goes_on(entry: DocumentStep, number: int, wished_only: bool) -> bool:
     return not entry.finished and not wished_only
 
 
-def _drawn(events: Iterable[Event]) -> int:
-    return sum(isinstance(event, Drawn) for event in events)
+def draws_of(events: Sequence[Event]) -> int:
+    """How many drawings the run has had; those that it shares with the run it was branched from were not its own."""
+    branched = next((place for place, event in enumerate(events) if isinstance(event, Branched)), 0)
+    return sum(isinstance(event, Drawn) for event in events[branched:])
 
 
 def planning_of(events: Sequence[Event]) -> list[StepPlanned | Planned]:
