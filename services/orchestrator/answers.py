@@ -42,6 +42,10 @@ class House(NamedTuple):
         """Whom a run's events go to."""
         return self.webhooks.hooks(asked and asked.url, asked.events if asked else ())
 
+    async def earlier(self, key: Key | None) -> Begun | None:
+        """What an earlier call with this key began; asked before a wish is checked against the run of by now."""
+        return await self.journal.earlier(key) if key else None
+
 
 def _house(request: Request) -> House:
     return request.app.state.house

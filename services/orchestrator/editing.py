@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import ConfigDict, Field
 
+from interleavethinker.document import fold
 from interleavethinker.events import PlanApproved
 from interleavethinker.types import Budget, CriticMode, GenerationParams, InterleaveRequest, Step, Value
 from services.orchestrator.answers import (
@@ -104,11 +105,13 @@ async def redraw_step(
     """Draw a step of a finished run again. Earlier attempts remain, and the picture that stands does until the new one
     is settled; steps after it are marked `stale`, or redrawn too. A 409 while the run is under way."""
     recorded = await house.journal.events(run_id)
-    document = await house.journal.document(run_id)
-    wishes = redraw(document, step, **{name: getattr(wish, name) for name in Redraw.model_fields})
-    has_budget(wish.budget or document.request.budget, draws_of([each.event for each in recorded]))
     key = key_of(house, idempotency_key, owner, f"redraw {run_id} {step}", wish)
-    begun = await house.runs.wish(run_id, wishes, key=key)
+    begun = await house.earlier(key)
+    if begun is None:
+        document = fold(recorded)
+        wishes = redraw(document, step, **{name: getattr(wish, name) for name in Redraw.model_fields})
+        has_budget(wish.budget or document.request.budget, draws_of([each.event for each in recorded]))
+        begun = await house.runs.wish(run_id, wishes, key=key)
     return await answer(house, begun, request, prefer, accept, after=recorded[-1].seq)
 
 
@@ -118,9 +121,10 @@ async def keep_attempt(
     idempotency_key: IdempotencyKey = None,
 ) -> DocumentView:  # fmt: skip
     """Let another attempt at a step of a finished run stand. Steps drawn from the one before become `stale`."""
-    kept = keep(await house.journal.document(run_id), step, wish.attempt)
+    document = await house.journal.document(run_id)
     key = key_of(house, idempotency_key, owner, f"keep {run_id} {step}", wish)
-    await house.runs.wish(run_id, [kept], key=key)
+    if not await house.earlier(key):
+        await house.runs.wish(run_id, [keep(document, step, wish.attempt)], key=key)
     return DocumentView.of(await house.journal.document(run_id), house.base_url(request))
 
 
@@ -130,15 +134,13 @@ async def branch_run(
     idempotency_key: IdempotencyKey = None, prefer: Prefer = "", accept: Accept = "",
 ) -> Response:  # fmt: skip
     """A new run that shares this one's recorded steps before `from_step` and goes its own way from there."""
-    recorded, document = await house.journal.events(run_id), await house.journal.document(run_id)
-    events = branch(document, recorded, wish.from_step, wish.steps)
-    begun = await house.runs.start(
-        wish.of(document.request),
-        owner=owner,
-        events=events,
-        hooks=house.hooks(wish.webhook),
-        key=key_of(house, idempotency_key, owner, f"branch {run_id}", wish),
-    )
+    recorded = await house.journal.events(run_id)
+    key = key_of(house, idempotency_key, owner, f"branch {run_id}", wish)
+    begun = await house.earlier(key)
+    if begun is None:
+        document = fold(recorded)
+        events, hooks = branch(document, recorded, wish.from_step, wish.steps), house.hooks(wish.webhook)
+        begun = await house.runs.start(wish.of(document.request), owner=owner, events=events, hooks=hooks, key=key)
     return await answer(house, begun, request, prefer, accept)
 
 
@@ -149,13 +151,12 @@ async def continue_document(
 ) -> Response:  # fmt: skip
     """A new run that goes on from this document: all its pictures are the input images, and its texts stand with them
     in the new prompt, so the planner goes on with the step numbers."""
-    asked = wish.of(continued(await house.journal.document(run_id), wish.prompt))
-    begun = await house.runs.start(
-        asked,
-        owner=owner,
-        hooks=house.hooks(wish.webhook),
-        key=key_of(house, idempotency_key, owner, f"continue {run_id}", wish),
-    )
+    document = await house.journal.document(run_id)
+    key = key_of(house, idempotency_key, owner, f"continue {run_id}", wish)
+    begun = await house.earlier(key)
+    if begun is None:
+        asked, hooks = wish.of(continued(document, wish.prompt)), house.hooks(wish.webhook)
+        begun = await house.runs.start(asked, owner=owner, hooks=hooks, key=key)
     return await answer(house, begun, request, prefer, accept)
 
 

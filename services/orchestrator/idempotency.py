@@ -54,8 +54,17 @@ async def claim(db: AsyncConnection, key: Key, run_id: str) -> str | None:
     row = {"owner": key.owner, "key": key.key, "digest": key.digest, "run_id": run_id, "created_at": now}
     if (await db.execute(insert(table).values(row).on_conflict_do_nothing().returning(table.c.key))).first():
         return None
-    mine = (table.c.owner == key.owner) & (table.c.key == key.key)
-    earlier = (await db.execute(select(table.c.run_id, table.c.digest).where(mine))).one()
+    return await lookup(db, key)
+
+
+async def lookup(db: AsyncConnection, key: Key) -> str | None:
+    """The run of the call that has the key, None when no call has. Raises KeyReused."""
+    table = IDEMPOTENCY_KEYS
+    since = datetime.now(UTC) - timedelta(seconds=key.seconds)
+    mine = (table.c.owner == key.owner) & (table.c.key == key.key) & (table.c.created_at >= since)
+    earlier = (await db.execute(select(table.c.run_id, table.c.digest).where(mine))).one_or_none()
+    if earlier is None:
+        return None
     if earlier.digest != key.digest:
         raise KeyReused(
             "this Idempotency-Key came with another request before; give each request a key of its own",

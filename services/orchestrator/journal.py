@@ -25,7 +25,7 @@ from interleavethinker.errors import BadRequest, Conflict, NotFound
 from interleavethinker.events import EVENT, Created, Event, Recorded, Status
 from interleavethinker.types import InterleaveRequest
 from services.orchestrator import outbox
-from services.orchestrator.idempotency import Key, claim
+from services.orchestrator.idempotency import Key, claim, lookup
 from services.orchestrator.schema import migrate
 from services.orchestrator.statuses import FINAL, not_now, status_after, taken_in
 from services.orchestrator.tables import EVENTS, RUNS, open_engine
@@ -114,6 +114,12 @@ class Journal:
             await _write(db, recorded)
             await db.commit()
         return Begun(run_id)
+
+    async def earlier(self, key: Key) -> Begun | None:
+        """The run of an earlier call with this key, None when there was none. Raises KeyReused."""
+        async with self._engine.connect() as db:
+            found = await lookup(db, key)
+        return Begun(found, replayed=True) if found else None
 
     async def wish(self, run_id: str, wishes: Sequence[Event], *, key: Key | None = None) -> Begun:
         """Commit what the run's caller wishes of it, all or nothing, then wake its followers.
