@@ -23,7 +23,7 @@ from standardwebhooks import Webhook
 from interleavethinker.errors import BadRequest
 from services.orchestrator.outbound import RefusedUrl, Resolve, Unresolved, check_url, outbound_client, system_resolve
 from services.orchestrator.outbox import Delivery, DeliveryState, Hook, Outbox
-from services.orchestrator.settings import WebhookSettings
+from services.orchestrator.settings import Endpoint, WebhookSettings
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +46,8 @@ class Webhooks:
     def __init__(self, outbox: Outbox, settings: WebhookSettings, *, resolve: Resolve = system_resolve) -> None:
         self._outbox, self._settings = outbox, settings
         self._http = outbound_client(private=settings.private, seconds=settings.answer_seconds, resolve=resolve)
+        # Whoever writes the settings may name the own network.
+        self._trusted = outbound_client(private=True, seconds=settings.answer_seconds, resolve=resolve)
 
     async def __aenter__(self) -> Self:
         self._telling = asyncio.create_task(self._tell(), name="webhooks")
@@ -55,6 +57,7 @@ class Webhooks:
         self._telling.cancel()
         await asyncio.gather(self._telling, return_exceptions=True)
         await self._http.aclose()
+        await self._trusted.aclose()
 
     def hooks(self, url: str | None, events: Sequence[str]) -> list[Hook]:
         """Whom a run's events go to: the settings' endpoints, and the URL of its request. Raises BadRequest."""
@@ -99,8 +102,9 @@ class Webhooks:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": Webhook(secret).sign(delivery.id, now, body),
         }
+        client = self._trusted if self._endpoint(delivery.url) else self._http
         try:
-            async with self._http.stream("POST", delivery.url, content=body, headers=headers) as response:
+            async with client.stream("POST", delivery.url, content=body, headers=headers) as response:
                 status = response.status_code  # what it has to say besides is not read
         except RefusedUrl as error:
             return Outcome(DeliveryState.GIVEN_UP, error.detail)
@@ -114,9 +118,12 @@ class Webhooks:
         return Outcome(state, f"the receiver answered {status}")
 
     def _secret(self, url: str) -> str | None:
-        own = next((endpoint.secret for endpoint in self._settings.endpoints if endpoint.url == url), None)
-        found = own or self._settings.secret
+        endpoint = self._endpoint(url)
+        found = endpoint.secret if endpoint else self._settings.secret
         return found and found.get_secret_value()
+
+    def _endpoint(self, url: str) -> Endpoint | None:
+        return next((endpoint for endpoint in self._settings.endpoints if endpoint.url == url), None)
 
     def _wait(self, tries: int) -> float:
         return min(self._settings.first_wait * 2.0 ** min(tries, 20), LONGEST_WAIT) * random.uniform(0.5, 1.5)
