@@ -14,8 +14,8 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from interleavethinker import http
 from interleavethinker.ports import Blobs
 from interleavethinker.types import Value
-from services.orchestrator.door import DocumentView, Links, RunView, WebhookAsk
-from services.orchestrator.idempotency import LONGEST, Key
+from services.orchestrator.door import EVENT_TYPES, DocumentView, Links, RunView, WebhookAsk
+from services.orchestrator.idempotency import FORM, Key
 from services.orchestrator.journal import Begun, Journal
 from services.orchestrator.outbox import Hook
 from services.orchestrator.runs import Runs
@@ -24,6 +24,20 @@ from services.orchestrator.stream import as_sse
 from services.orchestrator.webhooks import Webhooks
 
 REPLAYED = "Idempotency-Replayed"
+EVENTS: dict[str, Any] = {
+    http.EVENT_STREAM: {
+        "schema": {
+            "type": "object",
+            "title": "Server-sent event",
+            "required": ["id", "event", "data"],
+            "properties": {
+                "id": {"type": "string", "description": "the event's number; send it as Last-Event-ID to go on"},
+                "event": {"type": "string", "enum": EVENT_TYPES},
+                "data": {"type": "string", "contentMediaType": "application/json", "description": "a `Recorded`"},
+            },
+        }
+    }
+}
 
 
 class House(NamedTuple):
@@ -69,8 +83,8 @@ IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        min_length=1,
-        max_length=LONGEST,
+        pattern=FORM,
+        examples=["6f1c2b1e-3f0a-4d0e-9b57-1c9f6f2f7a55"],
         description="makes the call safe to repeat: the same key and body do the work once and give the same run",
     ),
 ]
@@ -89,7 +103,7 @@ def taken_up(description: str) -> dict[str, Any]:
             200: {
                 "description": "`Prefer: wait=N`: finished in time. `Accept: text/event-stream`: the events.",
                 "model": DocumentView,
-                "content": {http.EVENT_STREAM: text},
+                "content": EVENTS,
                 "headers": replayed,
             },
             202: {"description": description, "headers": {"Location": text, **replayed}},

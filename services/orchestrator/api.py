@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from interleavethinker import http
 from interleavethinker.errors import NotFound
 from services.orchestrator.answers import (
+    EVENTS,
     Accept,
     IdempotencyKey,
     InHouse,
@@ -28,7 +29,7 @@ from services.orchestrator.door import Ask, CancelView, DocumentView, RunList, R
 
 EVENT_STREAM: dict[str, Any] = {
     "description": "The events, each with its number as `id`; ends after `finished`.",
-    "content": {http.EVENT_STREAM: {"schema": {"type": "string"}}},
+    "content": EVENTS,
 }
 router = APIRouter(tags=["documents"])
 
@@ -60,7 +61,9 @@ async def list_runs(
     request: Request,
     house: InHouse,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(description="`next` of the page before")] = None,
+    cursor: Annotated[
+        str | None, Query(description="`next` of the page before", pattern="^[0-9]{1,18}$", examples=["17"])
+    ] = None,
 ) -> RunList:
     """All runs, newest first."""
     page = await house.journal.runs(limit=limit, cursor=cursor)
@@ -77,8 +80,10 @@ async def read_run(run_id: RunId, request: Request, house: InHouse) -> DocumentV
 async def follow_run(
     run_id: RunId,
     house: InHouse,
-    after: Annotated[int, Query(ge=0, description="only events with a higher number")] = 0,
-    last_event_id: Annotated[int, Header(ge=0, description="the same, as a browser sends it when it reconnects")] = 0,
+    after: Annotated[int, Query(ge=0, lt=2**31, description="only events with a higher number")] = 0,
+    last_event_id: Annotated[
+        int, Header(ge=0, lt=2**31, description="the same, as a browser sends it when it reconnects")
+    ] = 0,
 ) -> Response:
     """The run's events as they happen, from the first one on or from where the caller left off."""
     await house.journal.run(run_id)  # an unknown run is a 404, not an empty stream

@@ -8,30 +8,54 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from interleavethinker.document import Document
 from interleavethinker.errors import BadRequest
 from interleavethinker.events import Event, Status
 from interleavethinker.ports import Blobs
-from interleavethinker.types import Brief, Budget, CriticMode, GenerationParams, InterleaveRequest, Size, Value
+from interleavethinker.types import (
+    AttemptCount,
+    Brief,
+    Budget,
+    CriticMode,
+    GenerationParams,
+    InterleaveRequest,
+    Seed,
+    Size,
+    StepCount,
+    Value,
+)
 from services.orchestrator.intake import take_images
 from services.orchestrator.journal import RunSummary
 from services.orchestrator.outbox import Delivery, DeliveryState
 from services.orchestrator.settings import ImageLimits
 
+PICTURE = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGP8z4AdMOEQH6QSAM1BAQ/oQeJvAAAAAElF"
+    "TkSuQmCC"
+)
 EXAMPLES: list[JsonValue] = [
     {"prompt": "How do I draw a snowman with a red hat, step by step?"},
     {
         "prompt": "<image> Continue this story with three more pictures.",
-        "images": ["data:image/png;base64,iVBORw0KGgo..."],
+        "images": [PICTURE],
         "seed": 7,
         "max_attempts": 3,
         "critic": "strict",
         "budget": {"max_draws": 12, "max_seconds": 120},
         "size": {"width": 512, "height": 512},
         "params": {"num_inference_steps": 4},
-        "references": ["data:image/png;base64,iVBORw0KGgo..."],
+        "references": [PICTURE],
         "review_plan": True,
         "webhook": {"url": "https://pictures.example/told", "events": ["plan_awaited", "finished"]},
     },
@@ -64,9 +88,9 @@ class Ask(BaseModel):
     images: tuple[str, ...] = Field(
         default=(), description="PNG, JPEG or WebP as a data: URL or base64, or the digest of a stored image"
     )
-    seed: int = Field(default=0, ge=0, lt=2**32, description="the same request and seed give the same document")
-    max_attempts: int = Field(default=5, ge=1, le=20, description="drawings per step, the first one included")
-    max_steps: int = Field(default=25, ge=1, le=100)
+    seed: Seed = Field(default=0, description="the same request and seed give the same document")
+    max_attempts: AttemptCount = Field(default=5, description="drawings per step, the first one included")
+    max_steps: StepCount = 25
     critic: CriticMode = Field(
         default=CriticMode.QUICK,
         description="off: first drawings stand; quick: its verdict counts; strict: only a sure accept does",
@@ -77,7 +101,9 @@ class Ask(BaseModel):
     references: tuple[str, ...] = Field(
         default=(), description="pictures, written as in `images`, that every drawing is given: a style, a character"
     )
-    review_plan: bool = Field(default=False, description="wait for approval (or edits) of the plan before drawing")
+    review_plan: StrictBool = Field(
+        default=False, description="wait for approval (or edits) of the plan before drawing"
+    )
     webhook: WebhookAsk | None = None
 
     async def request(self, blobs: Blobs, limits: ImageLimits) -> InterleaveRequest:

@@ -8,11 +8,22 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from interleavethinker.document import fold
 from interleavethinker.events import PlanApproved
-from interleavethinker.types import Budget, CriticMode, GenerationParams, InterleaveRequest, Step, Value
+from interleavethinker.types import (
+    AttemptCount,
+    Budget,
+    CriticMode,
+    GenerationParams,
+    InterleaveRequest,
+    Seed,
+    Step,
+    StepCount,
+    StepNumber,
+    Value,
+)
 from services.orchestrator.answers import (
     Accept,
     IdempotencyKey,
@@ -29,7 +40,7 @@ from services.orchestrator.edits import Later, branch, continued, edit_plan, has
 from services.orchestrator.rounds import draws_of
 
 router = APIRouter(tags=["documents"])
-StepNumber = Annotated[int, Path(ge=1, le=1_000_000, description="the step's `index`", examples=[2])]
+StepPath = Annotated[int, Path(ge=1, le=1_000_000, description="the step's `index`", examples=[2])]
 
 
 def _examples(*examples: dict[str, Any]) -> ConfigDict:
@@ -41,8 +52,8 @@ class Redraw(Value):
 
     model_config = _examples({}, {"prompt": "a snowman with a blue hat", "seed": 7, "later": "redraw"})
     prompt: str | None = Field(default=None, min_length=1, max_length=8_000, description="in place of the plan's")
-    seed: int | None = Field(default=None, ge=0, lt=2**32)
-    max_attempts: int | None = Field(default=None, ge=1, le=20)
+    seed: Seed | None = None
+    max_attempts: AttemptCount | None = None
     budget: Budget | None = Field(default=None, description="the run's from here on; its drawings so far count")
     later: Later = Field(default="stale", description="the steps after it: only marked as stale, or redrawn as well")
 
@@ -51,14 +62,14 @@ class Keep(Value):
     """Which attempt at the step is to stand."""
 
     model_config = _examples({"attempt": 1})
-    attempt: int = Field(ge=1, le=1_000_000, description="its `number`")
+    attempt: StepNumber = Field(description="its `number`")
 
 
 class Another(Value):
     """What a new run that goes on from this one takes otherwise; what is left out is as this one's request has it."""
 
-    seed: int | None = Field(default=None, ge=0, lt=2**32)
-    max_attempts: int | None = Field(default=None, ge=1, le=20)
+    seed: Seed | None = None
+    max_attempts: AttemptCount | None = None
     critic: CriticMode | None = None
     budget: Budget | None = None
     params: GenerationParams | None = None
@@ -75,7 +86,7 @@ class Branch(Another):
     """A new run that shares the steps before `from_step`."""
 
     model_config = _examples({"from_step": 3, "seed": 8}, {"from_step": 2, "steps": [{"index": 2, "prompt": "a lake"}]})
-    from_step: int = Field(ge=1, le=1_000_000)
+    from_step: StepNumber
     steps: tuple[Step, ...] | None = Field(
         default=None, min_length=1, max_length=100, description="the plan from there on; null: as it is"
     )
@@ -85,9 +96,9 @@ class Continue(Another):
     """A new run whose input images are this document's."""
 
     model_config = _examples({"prompt": "Two more steps: the snowman at night."})
-    prompt: str = Field(min_length=1, max_length=32_000)
-    max_steps: int | None = Field(default=None, ge=1, le=100)
-    review_plan: bool | None = None
+    prompt: str = Field(min_length=1, max_length=16_000)
+    max_steps: StepCount | None = None
+    review_plan: StrictBool | None = None
 
 
 class PlanEdit(Value):
@@ -99,7 +110,7 @@ class PlanEdit(Value):
 
 @router.post("/interleave/{run_id}/steps/{step}/redraw", **taken_up("The run goes on; follow the links."))
 async def redraw_step(
-    run_id: RunId, step: StepNumber, wish: Redraw, request: Request, house: InHouse, owner: Owner,
+    run_id: RunId, step: StepPath, wish: Redraw, request: Request, house: InHouse, owner: Owner,
     idempotency_key: IdempotencyKey = None, prefer: Prefer = "", accept: Accept = "",
 ) -> Response:  # fmt: skip
     """Draw a step of a finished run again. Earlier attempts remain, and the picture that stands does until the new one
@@ -117,7 +128,7 @@ async def redraw_step(
 
 @router.post("/interleave/{run_id}/steps/{step}/keep")
 async def keep_attempt(
-    run_id: RunId, step: StepNumber, wish: Keep, request: Request, house: InHouse, owner: Owner,
+    run_id: RunId, step: StepPath, wish: Keep, request: Request, house: InHouse, owner: Owner,
     idempotency_key: IdempotencyKey = None,
 ) -> DocumentView:  # fmt: skip
     """Let another attempt at a step of a finished run stand. Steps drawn from the one before become `stale`."""

@@ -43,12 +43,11 @@ def redraw(
 ) -> list[Event]:
     """A step drawn again, and with `later="redraw"` also every drawn step after it, each from its own prompt.
 
-    Raises NotFound for an unknown step, BadRequest for one with nothing to draw, Conflict when the budget allows no
-    drawing.
+    Raises NotFound for an unknown step, Conflict for one with nothing to draw.
     """
     entry = _step(document, number)
     if not (prompt or entry.asked or entry.step.prompt):
-        raise BadRequest(f"step {number} is in words only; give a `prompt` to have it drawn")
+        raise Conflict(f"step {number} is in words only; give a `prompt` to have it drawn")
     reopened = StepReopened(step=number, prompt=prompt, seed=seed, max_attempts=max_attempts, budget=budget)
     following = [entry for entry in document.steps if entry.step.index > number and (entry.asked or entry.step.prompt)]
     rest = [StepReopened(step=entry.step.index) for entry in following] if later == "redraw" else []
@@ -107,7 +106,7 @@ def branch(
 
 def continued(document: Document, prompt: str) -> InterleaveRequest:
     """The request for what comes after this document: all its pictures are the new brief's, its texts stand with them,
-    so that the planner goes on with the numbers. Raises Conflict when there is nothing to go on from, BadRequest."""
+    so that the planner goes on with the numbers. Raises Conflict when there is nothing, or too much, to go on from."""
     shown = [entry for entry in document.steps if entry.image]
     if not shown:
         raise Conflict(f"run {document.run_id} has no picture to go on from")
@@ -122,7 +121,7 @@ def continued(document: Document, prompt: str) -> InterleaveRequest:
     try:
         brief = Brief(prompt=text, images=images)
     except ValidationError as error:
-        raise BadRequest(f"the document with this prompt is too long to go on from: {_words(error)}") from error
+        raise Conflict(f"the document with this prompt is too long to go on from: {_words(error)}") from error
     return document.request.model_copy(update={"brief": brief})
 
 

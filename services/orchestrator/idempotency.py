@@ -19,7 +19,8 @@ from interleavethinker.errors import BadRequest
 from interleavethinker.types import Value
 from services.orchestrator.tables import IDEMPOTENCY_KEYS
 
-LONGEST = 255
+FORM = r"^[!-~]{1,255}$"
+"""A key is any printable ASCII without spaces, a UUID for instance."""
 
 
 class KeyReused(BadRequest):
@@ -38,10 +39,7 @@ class Key(NamedTuple):
 
     @classmethod
     def of(cls, key: str, *, owner: str | None, action: str, asked: Value, seconds: float) -> Key:
-        """`action` is what is done to which run, `asked` the canonical request. Raises BadRequest for a key that is
-        too long or not plain ASCII."""
-        if len(key) > LONGEST or not key.isascii() or not key.isprintable():
-            raise BadRequest(f"Idempotency-Key: write 1 to {LONGEST} printable ASCII characters, a UUID for instance")
+        """`action` is what is done to which run, `asked` the canonical request."""
         digest = hashlib.sha256(f"{action}\n{asked.canonical()}".encode()).hexdigest()
         return cls(owner or "default", key, digest, seconds)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import io
 import re
 from collections.abc import Sequence
@@ -57,7 +56,7 @@ def _decode(text: str, where: str, limits: ImageLimits) -> bytes:
         raise BadRequest(f"{where}: more than {limits.bytes} bytes; send a smaller image")
     try:
         return base64.b64decode(body, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one, and so is what letters beyond ASCII raise
         raise BadRequest(f"{where}: not base64") from error
 
 

@@ -71,7 +71,7 @@ async def test_wishes_that_cannot_be(house: House):
     client = await house.open("a", None)
     run = (await made(client))["links"]["self"]
     assert "no step 9" in problem(await client.post(f"{run}/steps/9/redraw", json={}), 404)
-    assert "words only" in problem(await client.post(f"{run}/steps/2/redraw", json={}), 422)
+    assert "words only" in problem(await client.post(f"{run}/steps/2/redraw", json={}), 409)
     assert "no attempt 3" in problem(await client.post(f"{run}/steps/1/keep", json={"attempt": 3}), 404)
     assert "no step 9" in problem(await client.post(f"{run}/branch", json={"from_step": 9}), 404)
     for path, body in [

@@ -288,6 +288,6 @@ async def test_what_cannot_be_kept_or_redrawn(tmp_path: Path):
         keep(made, 1, 7)
     with pytest.raises(NotFound, match="no step 9"):
         redraw(made, 9)
-    with pytest.raises(BadRequest, match="words only"):
+    with pytest.raises(Conflict, match="words only"):
         redraw(made, 2)
     assert redraw(made, 2, prompt="a picture of it") == [StepReopened(step=2, prompt="a picture of it")]

@@ -161,7 +161,9 @@ async def test_it_is_given_up_in_the_end_and_says_why(house: House):
 async def test_endpoints_of_the_settings_are_told_of_every_run_with_their_own_secret(house: House):
     async with Receiver() as receiver:
         endpoint = {"url": receiver.url, "secret": OTHER, "events": ["created", "finished"]}
-        client = await house.open("a", settings={"webhooks": QUICK | {"secret": None, "private": False, "endpoints": [endpoint]}})
+        client = await house.open(
+            "a", settings={"webhooks": QUICK | {"secret": None, "private": False, "endpoints": [endpoint]}}
+        )
         await made(client)
         heard = await receiver.hears(2)
         assert {message.verified(OTHER)["type"] for message in heard} == {"run.created", "run.finished"}
