@@ -103,7 +103,7 @@ def round_of(recorded: Sequence[Recorded]) -> Round:
         request=before.request,
         ground=Ground(
             steps,
-            draws=draws_of(events[:begins]) - draws_of(left_open),
+            draws=draws_of(events[: begins + 1]) - draws_of(left_open),
             wished_only=wished_only,
         ),
         past=[*planning_of(events), *sorted([*left_open, *own], key=lambda event: event.step)],
