@@ -26,6 +26,7 @@ from interleavethinker.events import (
     Planned,
     Problem,
     Recorded,
+    Resumed,
     Started,
     Status,
     StepFinished,
@@ -176,6 +177,10 @@ def fold(events: Iterable[Recorded]) -> Document:
                 facts |= {"status": status, "problem": problem, "finished_at": recorded.at}
                 if status is Status.CANCELED:  # a canceled redraw is no longer wanted
                     steps = {index: entry.model_copy(update={"reopened": None}) for index, entry in steps.items()}
+            case Resumed(budget=budget):
+                facts |= {"status": Status.QUEUED, "problem": None, "finished_at": None}
+                if budget:
+                    facts |= {"request": first.event.request.model_copy(update={"budget": budget})}
     return Document.model_validate(
         facts
         | {

@@ -47,7 +47,7 @@ class Created(Value):
 
 
 class Started(Value):
-    """An orchestrator works on the run; comes again after each restart."""
+    """An orchestrator works on the run; comes again whenever another one, or the same one again, takes it up."""
 
     type: Literal["started"] = "started"
 
@@ -151,11 +151,19 @@ class Branched(Value):
 
 
 class Finished(Value):
-    """The run is at its end; only a wish of its caller (a step reopened, an attempt kept) comes after it."""
+    """The run is at its end; only a wish of its caller (a step reopened, an attempt kept, resuming) comes after it."""
 
     type: Literal["finished"] = "finished"
     status: Status
     problem: Problem | None = None
+
+
+class Resumed(Value):
+    """The user wants a run that ended `partial` or `failed` to go on from what stands. Follows a `Finished`; the run is
+    queued again. `budget`, where given, is the request's from here on; its seconds count anew in any case."""
+
+    type: Literal["resumed"] = "resumed"
+    budget: Budget | None = None
 
 
 Event = Annotated[
@@ -172,7 +180,8 @@ Event = Annotated[
     | StepReopened
     | AttemptKept
     | Branched
-    | Finished,
+    | Finished
+    | Resumed,
     Field(discriminator="type"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

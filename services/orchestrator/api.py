@@ -11,7 +11,9 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from interleavethinker import http
+from interleavethinker.document import fold
 from interleavethinker.errors import NotFound
+from interleavethinker.events import Resumed
 from services.orchestrator.answers import (
     EVENTS,
     Accept,
@@ -25,10 +27,12 @@ from services.orchestrator.answers import (
     stream,
     taken_up,
 )
-from services.orchestrator.door import Ask, CancelView, DocumentView, RunList, RunView
+from services.orchestrator.door import Ask, CancelView, DocumentView, ResumeAsk, RunList, RunView
+from services.orchestrator.edits import has_budget
+from services.orchestrator.rounds import draws_of
 
 EVENT_STREAM: dict[str, Any] = {
-    "description": "The events, each with its number as `id`; ends after `finished`.",
+    "description": "The events, each with its number as `id`; ends after the last `finished`.",
     "content": EVENTS,
 }
 router = APIRouter(tags=["documents"])
@@ -52,7 +56,7 @@ async def make_document(
     asked = await ask.request(house.blobs, house.settings.images)
     action = f"interleave {ask.webhook.canonical() if ask.webhook else ''}"
     key = key_of(house, idempotency_key, owner, action, asked)
-    begun = await house.runs.start(asked, owner=owner, hooks=hooks, key=key)
+    begun = await house.runs.begin(asked, owner=owner, hooks=hooks, key=key)
     return await answer(house, begun, request, prefer, accept)
 
 
@@ -119,3 +123,22 @@ async def cancel_run(run_id: RunId, house: InHouse) -> CancelView:
     if answer == "unknown":
         raise NotFound(f"there is no run {run_id!r}", cancel=answer)
     return CancelView(cancel=answer)
+
+
+@router.post("/interleave/{run_id}/resume", **taken_up("The run goes on; follow the links."))
+async def resume_run(
+    run_id: RunId, request: Request, house: InHouse, owner: Owner, ask: ResumeAsk | None = None,
+    idempotency_key: IdempotencyKey = None, prefer: Prefer = "", accept: Accept = "",
+) -> Response:  # fmt: skip
+    """Let a run that ended `partial` or `failed` go on from what stands: nothing recorded is asked or drawn again.
+
+    Its `budget.max_seconds` counts anew; drawings made count on, so a spent `max_draws` needs a higher one in the body.
+    """
+    recorded = await house.journal.events(run_id)
+    wish = Resumed(budget=ask.budget if ask else None)
+    key = key_of(house, idempotency_key, owner, f"resume {run_id}", wish)
+    begun = await house.earlier(key)
+    if begun is None:
+        has_budget(wish.budget or fold(recorded).request.budget, draws_of([each.event for each in recorded]))
+        begun = await house.runs.wish(run_id, [wish], key=key)
+    return await answer(house, begun, request, prefer, accept, after=recorded[-1].seq)

@@ -1,7 +1,7 @@
-"""The orchestrator service: builds the app, opens what it stands on, and takes up unfinished runs at start-up.
+"""The orchestrator service: builds the app, opens what it stands on, and takes up whatever waits in the journal.
 
-Deliberately not here: the routes (`api`) and the algorithm (`loop`). One orchestrator works on a journal at a time:
-at its start it takes up whatever is unfinished there.
+Any number of replicas work on one Postgres journal; a SQLite one is for the processes of one machine. Deliberately not
+here: the routes (`api`) and the algorithm (`loop`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ from services.orchestrator.webhooks import Webhooks
 
 log = structlog.get_logger(__name__)
 
+CALL_PATIENCE = 3.0
+"""Seconds for which one call is tried again: a blip. Longer absences are the run's to wait for (`patience`)."""
+
 
 def create_app(
     settings: OrchestratorSettings | None = None,
@@ -42,9 +45,9 @@ def create_app(
 ) -> FastAPI:
     """The service, ready to be served. A port that is not given is the client of the URL in the settings."""
     settings = settings or load_section("orchestrator", OrchestratorSettings)
-    planner = planner or PlannerClient(settings.planner_url)
-    critic = critic or CriticClient(settings.critic_url)
-    generator = generator or GeneratorClient(settings.generator_url)
+    planner = planner or PlannerClient(settings.planner_url, patience=CALL_PATIENCE)
+    critic = critic or CriticClient(settings.critic_url, patience=CALL_PATIENCE)
+    generator = generator or GeneratorClient(settings.generator_url, patience=CALL_PATIENCE)
     blobs = blobs or open_blobs(load_section("blobs", BlobSettings))
     clients = {
         name: port
@@ -71,11 +74,14 @@ def create_app(
                 generator=generator,
                 at_once=settings.runs_at_once,
                 speculate=settings.speculate,
+                lease_seconds=settings.lease_seconds,
+                patience=settings.patience_seconds,
             )
             stack.push_async_callback(runs.close)
             webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))
             app.state.house = House(settings, journal, runs, blobs, webhooks)
-            log.info("unfinished runs are taken up", runs=await runs.resume())
+            runs.open()
+            log.info("looking for runs", replica=runs.replica)
             yield
 
     app = service_app(

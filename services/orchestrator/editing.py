@@ -151,7 +151,7 @@ async def branch_run(
     if begun is None:
         document = fold(recorded)
         events, hooks = branch(document, recorded, wish.from_step, wish.steps), house.hooks(wish.webhook)
-        begun = await house.runs.start(wish.of(document.request), owner=owner, events=events, hooks=hooks, key=key)
+        begun = await house.runs.begin(wish.of(document.request), owner=owner, events=events, hooks=hooks, key=key)
     return await answer(house, begun, request, prefer, accept)
 
 
@@ -167,7 +167,7 @@ async def continue_document(
     begun = await house.earlier(key)
     if begun is None:
         asked, hooks = wish.of(continued(document, wish.prompt)), house.hooks(wish.webhook)
-        begun = await house.runs.start(asked, owner=owner, hooks=hooks, key=key)
+        begun = await house.runs.begin(asked, owner=owner, hooks=hooks, key=key)
     return await answer(house, begun, request, prefer, accept)
 
 

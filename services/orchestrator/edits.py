@@ -57,7 +57,7 @@ def redraw(
 def has_budget(budget: Budget, draws: int) -> None:
     """Raises Conflict when there is no drawing left to be had."""
     if limit := limit_reached(budget, draws, 0.0):
-        raise Conflict(f"{limit}; give a larger `budget` with the redraw (it counts the drawings so far)")
+        raise Conflict(f"{limit}; give a higher `budget`, which counts the drawings so far")
 
 
 def keep(document: Document, number: int, attempt: int) -> AttemptKept:

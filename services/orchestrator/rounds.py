@@ -1,9 +1,9 @@
 """Rounds: a run is worked on once, and again whenever its caller reopens it. What stands when a round begins?
 
-A run IS its events. An event that lets a run go on (a step reopened, a branch begun, a plan approved) begins a round;
-the events before it, folded, are the ground that the round stands on, and those after it are its own record, which
-`replay` gives to the loop when the round is taken up again after a crash. So a redraw, a branch and a run's first pass
-are the same loop, over another ground; nothing recorded is ever changed.
+A run IS its events. An event that lets a run go on (a step reopened, a branch begun, a plan approved, resuming) begins
+a round; the events before it, folded, are the ground that the round stands on, and those after it are its own record,
+which `replay` gives to the loop when the round is taken up again after a crash. So a redraw, a branch and a run's first
+pass are the same loop, over another ground; nothing recorded is ever changed.
 
 Deliberately not here: which wishes are allowed (`edits`), and replaying (`replay`).
 """
@@ -11,7 +11,6 @@ Deliberately not here: which wishes are allowed (`edits`), and replaying (`repla
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from interleavethinker.document import DocumentStep, fold
@@ -26,14 +25,15 @@ from interleavethinker.events import (
     Planned,
     Problem,
     Recorded,
-    Started,
+    Resumed,
     StepFinished,
     StepPlanned,
     StepReopened,
 )
 from interleavethinker.types import ImageRef, InterleaveRequest, Step
+from services.orchestrator.replay import undone
 
-BEGINS_ROUND = (StepReopened, Branched, PlanApproved)
+BEGINS_ROUND = (StepReopened, Branched, PlanApproved, Resumed)
 
 
 class Take(NamedTuple):
@@ -73,20 +73,20 @@ class Ground(NamedTuple):
 
 
 class Round(NamedTuple):
-    """The round that a run is in. `past`: what its loop has recorded, in the loop's order, the plan first. `began`:
-    when work on it was first taken up, None for not yet. `request`: the run's, with the budget that holds now.
-    `problem`: what ended the round before, if that ended badly."""
+    """The round that a run is in. `past`: what its loop has recorded, in the loop's order, the plan first. `request`:
+    the run's, with the budget that holds now. `problem`: what ended the round before, if that ended badly."""
 
     request: InterleaveRequest
     ground: Ground
     past: Sequence[Event]
-    began: datetime | None
     approved: bool
     problem: Problem | None = None
 
 
 def round_of(recorded: Sequence[Recorded]) -> Round:
     """The last round in a run's events."""
+    gone = undone([each.event for each in recorded])
+    recorded = [each for place, each in enumerate(recorded) if place not in gone]
     events = [each.event for each in recorded]
     begins = max((place for place, event in enumerate(events) if isinstance(event, BEGINS_ROUND)), default=0)
     before = fold(recorded[: begins + 1])
@@ -107,7 +107,6 @@ def round_of(recorded: Sequence[Recorded]) -> Round:
             wished_only=wished_only,
         ),
         past=[*planning_of(events), *sorted([*left_open, *own], key=lambda event: event.step)],
-        began=next((each.at for each in recorded[begins:] if isinstance(each.event, Started)), None),
         approved=any(isinstance(event, PlanApproved | Branched) for event in events),
         problem=next((event.problem for event in reversed(events) if isinstance(event, Finished)), None),
     )

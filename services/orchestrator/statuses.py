@@ -9,6 +9,7 @@ from interleavethinker.events import (
     PlanApproved,
     PlanAwaited,
     PlanEdited,
+    Resumed,
     Started,
     Status,
     StepReopened,
@@ -24,7 +25,7 @@ def status_after(event: Event) -> Status | None:
             return Status.PROCESSING
         case PlanAwaited():
             return Status.WAITING
-        case PlanApproved() | StepReopened():
+        case PlanApproved() | StepReopened() | Resumed():
             return Status.QUEUED
         case Finished(status=status):
             return status
@@ -38,6 +39,8 @@ def taken_in(wish: Event) -> frozenset[Status]:
             return frozenset({Status.WAITING})
         case StepReopened() | AttemptKept():
             return FINAL
+        case Resumed():
+            return frozenset({Status.PARTIAL, Status.FAILED})
     return frozenset()
 
 
@@ -46,5 +49,9 @@ def not_now(run_id: str, wish: Event, status: str) -> str:
     match wish:
         case PlanEdited() | PlanApproved():
             return f"run {run_id} is {status} and waits for nobody's word on its plan; ask with `review_plan: true`"
+        case Resumed() if Status(status).final:
+            return f"run {run_id} has finished ({status}); only a run that was cut short is resumed"
+        case Resumed():
+            return f"run {run_id} has not finished ({status}); only a run that was cut short is resumed"
         case _:
             return f"run {run_id} is {status}: wait for its end, or cancel it first"

@@ -23,6 +23,7 @@ from interleavethinker.events import (
     Planned,
     Problem,
     Recorded,
+    Resumed,
     Started,
     Status,
     StepFinished,
@@ -59,6 +60,7 @@ EVENTS: list[Event] = [
     StepReopened(step=1, prompt="a red sky", seed=4, max_attempts=2, budget=Budget(max_draws=9)),
     AttemptKept(step=1, number=1, accepted=True),
     Branched(run_id="run_1", from_step=2),
+    Resumed(budget=Budget(max_draws=3)),
     Finished(status=Status.FAILED, problem=Problem(code="unavailable", detail="gone", retryable=True)),
 ]
 

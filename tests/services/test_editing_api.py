@@ -84,7 +84,7 @@ async def test_wishes_that_cannot_be(house: House):
 async def test_a_spent_budget_is_said_before_anything_is_begun(house: House):
     client = await house.open("a")
     run = (await made(client, budget={"max_draws": 1}))["links"]["self"]
-    assert "give a larger `budget`" in problem(await client.post(f"{run}/steps/1/redraw", json={}), 409)
+    assert "give a higher `budget`" in problem(await client.post(f"{run}/steps/1/redraw", json={}), 409)
     assert (await client.get(run)).json()["status"] == "succeeded"
     wish = {"budget": {"max_draws": 2}}
     body = (await client.post(f"{run}/steps/1/redraw", json=wish, headers=WAIT)).json()

@@ -193,7 +193,7 @@ async def test_a_budget_counts_redraws_too(tmp_path: Path):
     world = World(tmp_path, "a", "b")
     first = await world.made(request)
     assert document(first).status == "succeeded"
-    with pytest.raises(Conflict, match=r"max_draws = 2 drawings are spent; give a larger `budget`"):
+    with pytest.raises(Conflict, match=r"max_draws = 2 drawings are spent; give a higher `budget`"):
         has_budget(document(first).request.budget, 2)
     wish = redraw(document(first), 1, budget=Budget(max_draws=3), later="redraw")
     whole = await world.at_every_cut([*first, *wish])

@@ -6,5 +6,6 @@ from alembic import context
 
 from services.orchestrator.tables import METADATA
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
-context.run_migrations()
+if __name__ == "env_py":  # what Alembic calls it; imported otherwise, it has no context to work in
+    context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
+    context.run_migrations()
