@@ -42,6 +42,7 @@ PROBLEM: dict[str, Any] = {
             "code": {"type": "string", "description": "stable and machine-readable"},
             "retryable": {"type": "boolean", "description": "whether the same call may succeed later"},
             "instance": {"type": "string"},
+            "retry_after": {"type": "integer", "description": "seconds, as in the header Retry-After"},
             "errors": {"type": "array", "items": {"type": "object"}, "description": "each field that is wrong"},
         },
     },
@@ -110,7 +111,9 @@ def serve(app: FastAPI, host: str, port: int) -> None:
 def problem_response(error: InterleaveError, *, status: int | None = None) -> JSONResponse:
     """The error as an answer."""
     body = http.problem(error, status=status)
-    return JSONResponse(body, status_code=body["status"], media_type=http.PROBLEM_JSON)
+    wait = error.extra.get("retry_after")
+    headers = {} if wait is None else {"Retry-After": str(wait)}
+    return JSONResponse(body, status_code=body["status"], media_type=http.PROBLEM_JSON, headers=headers)
 
 
 async def _on_own_error(request: Request, error: Exception) -> Response:

@@ -6,21 +6,24 @@ Deliberately not here: the routes themselves (`api`, `editing`).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Header, Path, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from interleavethinker import http
+from interleavethinker.events import Status
 from interleavethinker.ports import Blobs
 from interleavethinker.types import Value
 from services.orchestrator.door import EVENT_TYPES, DocumentView, Links, RunView, WebhookAsk
 from services.orchestrator.idempotency import FORM, Key
-from services.orchestrator.journal import Begun, Journal
+from services.orchestrator.journal import Begun, Journal, RunSummary
 from services.orchestrator.outbox import Hook
 from services.orchestrator.runs import Runs
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stream import as_sse
+from services.orchestrator.waiting import Place, positions, waiting
 from services.orchestrator.webhooks import Webhooks
 
 REPLAYED = "Idempotency-Replayed"
@@ -56,6 +59,22 @@ class House(NamedTuple):
         """Whom a run's events go to."""
         return self.webhooks.hooks(asked and asked.url, asked.events if asked else ())
 
+    async def views(self, request: Request, runs: Sequence[RunSummary]) -> list[RunView]:
+        """The runs, and where they stand in the queue."""
+        places = await self._places([run.id for run in runs if run.status is Status.QUEUED])
+        return [RunView.of(run, self.base_url(request), places.get(run.id)) for run in runs]
+
+    async def view(self, request: Request, run_id: str) -> DocumentView:
+        """The run's document as it stands, and where it stands in the queue."""
+        document = await self.journal.document(run_id)
+        places = await self._places([run_id] if document.status is Status.QUEUED else [])
+        return DocumentView.of(document, self.base_url(request), place=places.get(run_id))
+
+    async def _places(self, run_ids: Sequence[str]) -> dict[str, Place]:
+        if not run_ids:
+            return {}
+        return positions(await waiting(self.journal.engine), run_ids, self.settings.runs_at_once)
+
     async def earlier(self, key: Key | None) -> Begun | None:
         """What an earlier call with this key began; asked before a wish is checked against the run of by now."""
         return await self.journal.earlier(key) if key else None
@@ -65,13 +84,14 @@ def _house(request: Request) -> House:
     return request.app.state.house
 
 
-def _owner(request: Request) -> str:
-    """The tenant that the caller belongs to."""
-    return getattr(request.state, "owner", None) or "default"
+def _owner(request: Request) -> str | None:
+    """The tenant that the caller belongs to; None where there are no tenants."""
+    caller = getattr(request.state, "caller", None)
+    return caller and caller.tenant
 
 
 InHouse = Annotated[House, Depends(_house)]
-Owner = Annotated[str, Depends(_owner)]
+Owner = Annotated[str | None, Depends(_owner)]
 RunId = Annotated[
     str,
     Path(
@@ -111,7 +131,7 @@ def taken_up(description: str) -> dict[str, Any]:
     }
 
 
-def key_of(house: House, key: str | None, owner: str, action: str, asked: Value) -> Key | None:
+def key_of(house: House, key: str | None, owner: str | None, action: str, asked: Value) -> Key | None:
     seconds = house.settings.idempotency_seconds
     return None if key is None else Key.of(key, owner=owner, action=action, asked=asked, seconds=seconds)
 
@@ -128,9 +148,9 @@ async def answer(house: House, begun: Begun, request: Request, prefer: str, acce
         seconds = min(float(wished[1]), house.settings.wait_seconds)
         headers["Preference-Applied"] = f"wait={seconds:.0f}"
         if await house.runs.wait(run_id, seconds):
-            view = DocumentView.of(await house.journal.document(run_id), house.base_url(request))
+            view = await house.view(request, run_id)
             return JSONResponse(view.model_dump(mode="json"), headers=headers)
-    run = RunView.of(await house.journal.run(run_id), house.base_url(request))
+    (run,) = await house.views(request, [await house.journal.run(run_id)])
     return JSONResponse(run.model_dump(mode="json"), status_code=202, headers=headers)
 
 

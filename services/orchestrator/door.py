@@ -39,6 +39,7 @@ from services.orchestrator.intake import take_images
 from services.orchestrator.journal import RunSummary
 from services.orchestrator.outbox import Delivery, DeliveryState
 from services.orchestrator.settings import ImageLimits
+from services.orchestrator.waiting import Place
 
 PICTURE = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGP8z4AdMOEQH6QSAM1BAQ/oQeJvAAAAAElF"
@@ -134,6 +135,19 @@ class Links(BaseModel):
         return cls(self=run, document=run, events=f"{run}/events", image=f"{run}/images/{{digest}}", cancel=run)
 
 
+class QueueView(BaseModel):
+    """Where a waiting run stands."""
+
+    position: int = Field(description="1: the next one to begin. Tenants take turns")
+    starts_in_seconds: float | None = Field(
+        description="an estimate from what recent runs took; null while there are none"
+    )
+
+    @classmethod
+    def of(cls, place: Place | None) -> QueueView | None:
+        return place and cls(position=place.position, starts_in_seconds=place.starts_in)
+
+
 class RunView(BaseModel):
     """A run: how it stands, and where to find the rest."""
 
@@ -142,13 +156,13 @@ class RunView(BaseModel):
     created_at: datetime
     prompt: str
     links: Links
+    queue: QueueView | None = Field(default=None, description="present while the run is queued")
 
     @classmethod
-    def of(cls, run: RunSummary, base_url: str) -> RunView:
-        links = Links.of(run.id, base_url)
-        return cls(
-            id=run.id, status=run.status, created_at=run.created_at, prompt=run.request.brief.prompt, links=links
-        )
+    def of(cls, run: RunSummary, base_url: str, place: Place | None = None) -> RunView:
+        links, queue = Links.of(run.id, base_url), QueueView.of(place)
+        prompt = run.request.brief.prompt
+        return cls(id=run.id, status=run.status, created_at=run.created_at, prompt=prompt, links=links, queue=queue)
 
 
 class DocumentView(BaseModel):
@@ -159,11 +173,13 @@ class DocumentView(BaseModel):
     links: Links
     document: Document
     digest: str = Field(description="of the document's content: equal for equal texts, pictures and verdicts")
+    queue: QueueView | None = Field(default=None, description="present while the run is queued")
 
     @classmethod
-    def of(cls, document: Document, base_url: str) -> DocumentView:
-        links = Links.of(document.run_id, base_url)
-        return cls(id=document.run_id, status=document.status, links=links, document=document, digest=document.digest)
+    def of(cls, document: Document, base_url: str, *, place: Place | None = None) -> DocumentView:
+        links, queue = Links.of(document.run_id, base_url), QueueView.of(place)
+        status, digest = document.status, document.digest
+        return cls(id=document.run_id, status=status, links=links, document=document, digest=digest, queue=queue)
 
 
 class DeliveryView(BaseModel):

@@ -11,8 +11,9 @@ cancels or resumes runs (`runs`).
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
@@ -31,6 +32,7 @@ from services.orchestrator.reaching import JournalAway, answering
 from services.orchestrator.schema import migrate
 from services.orchestrator.statuses import FINAL, not_now, status_after, taken_in
 from services.orchestrator.tables import EVENTS, RUNS, db_now, open_engine
+from services.orchestrator.waiting import leave_room
 
 POLL_SECONDS = 1.0
 """How often a follower looks by itself: for events that another process wrote and no news told of (SQLite has none, and
@@ -50,6 +52,7 @@ class RunSummary(NamedTuple):
     status: Status
     created_at: datetime
     request: InterleaveRequest
+    owner: str | None = None
 
 
 class Begun(NamedTuple):
@@ -112,9 +115,11 @@ class Journal:
         events: Sequence[Event] = (),
         hooks: Sequence[outbox.Hook] = (),
         key: Key | None = None,
+        most_waiting: int | None = None,
     ) -> Begun:
         """Begin a run with its `Created` event and the given ones after it. With a key that was used for the same
-        request before, the run that was begun then. Raises KeyReused."""
+        request before, the run that was begun then. Raises KeyReused, and QueueFull where as many runs of its owner
+        wait as may."""
         run_id, created = f"run_{secrets.token_hex(12)}", Created(request=request)
         said: list[Event] = [created, *events]
         async with self._writing() as db:
@@ -124,6 +129,7 @@ class Journal:
             if key and (earlier := await claim(db, key, run_id)):
                 await db.execute(delete(RUNS).where(RUNS.c.id == run_id))
                 return Begun(earlier, replayed=True)
+            await leave_room(db, owner, most_waiting)
             await outbox.register(db, run_id, hooks)
             recorded = [Recorded(run_id=run_id, seq=seq, at=now, event=event) for seq, event in enumerate(said, 1)]
             await _write(db, recorded)
@@ -206,11 +212,23 @@ class Journal:
             return _summary(row)
         raise _unknown(run_id)
 
-    async def runs(self, *, limit: int = 20, cursor: str | None = None) -> Page:
-        """A page of all runs, newest first. Raises BadRequest for a cursor that no page gave."""
+    async def runs(
+        self,
+        *,
+        limit: int = 20,
+        cursor: str | None = None,
+        statuses: Collection[Status] = (),
+        owner: str | None = None,
+    ) -> Page:
+        """A page of all runs, newest first; with `statuses` and an `owner` only those. Raises BadRequest for a cursor
+        that no page gave."""
         query = select(RUNS).order_by(RUNS.c.number.desc()).limit(limit + 1)
+        if statuses:
+            query = query.where(RUNS.c.status.in_(sorted(statuses)))
+        if owner is not None:
+            query = query.where(RUNS.c.owner == owner)
         if cursor is not None:
-            if not cursor.isdecimal():
+            if not re.fullmatch(r"[0-9]{1,18}", cursor):
                 raise BadRequest(f"cursor {cursor[:40]!r} is none of ours: use the `next` of the page before")
             query = query.where(RUNS.c.number < int(cursor))
         rows = await self._all(query)
@@ -276,7 +294,8 @@ def _row(recorded: Recorded) -> dict[str, object]:
 
 
 def _summary(row: Row) -> RunSummary:
-    return RunSummary(row.id, Status(row.status), row.created_at, InterleaveRequest.model_validate_json(row.request))
+    request = InterleaveRequest.model_validate_json(row.request)
+    return RunSummary(row.id, Status(row.status), row.created_at, request, row.owner)
 
 
 def _time(seconds: float) -> datetime:
