@@ -21,6 +21,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interleavethinker import __version__, http
@@ -28,6 +29,33 @@ from interleavethinker.errors import BadRequest, InterleaveError, Unavailable
 from interleavethinker.telemetry import REQUEST_SECONDS, configure_logging
 
 log = structlog.get_logger(__name__)
+PROBLEM: dict[str, Any] = {
+    "schema": {
+        "title": "Problem",
+        "type": "object",
+        "required": ["type", "title", "status", "detail", "code", "retryable"],
+        "properties": {
+            "type": {"type": "string", "description": "urn:interleavethinker:problem:<code>"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "what is wrong here, and what to change"},
+            "code": {"type": "string", "description": "stable and machine-readable"},
+            "retryable": {"type": "boolean", "description": "whether the same call may succeed later"},
+            "instance": {"type": "string"},
+            "retry_after": {"type": "integer", "description": "seconds, as in the header Retry-After"},
+            "errors": {"type": "array", "items": {"type": "object"}, "description": "each field that is wrong"},
+        },
+    },
+    "example": {
+        "type": "urn:interleavethinker:problem:invalid_request",
+        "title": "Invalid request",
+        "status": 422,
+        "detail": "body.max_attempts: Input should be less than or equal to 20",
+        "code": "invalid_request",
+        "retryable": False,
+    },
+}
+"""How a problem looks, for OpenAPI documents."""
 _SAFE_ID = re.compile(r"[\w.:-]{1,128}")
 
 
@@ -45,7 +73,7 @@ def service_app(
         description=description,
         version=__version__,
         lifespan=lifespan,
-        responses={"default": {"description": "RFC 9457 problem", "content": {http.PROBLEM_JSON: {}}}},
+        responses={"default": {"description": "What is wrong (RFC 9457)", "content": {http.PROBLEM_JSON: PROBLEM}}},
     )
     app.state.service = name
 
@@ -83,7 +111,9 @@ def serve(app: FastAPI, host: str, port: int) -> None:
 def problem_response(error: InterleaveError, *, status: int | None = None) -> JSONResponse:
     """The error as an answer."""
     body = http.problem(error, status=status)
-    return JSONResponse(body, status_code=body["status"], media_type=http.PROBLEM_JSON)
+    wait = error.extra.get("retry_after")
+    headers = {} if wait is None else {"Retry-After": str(wait)}
+    return JSONResponse(body, status_code=body["status"], media_type=http.PROBLEM_JSON, headers=headers)
 
 
 async def _on_own_error(request: Request, error: Exception) -> Response:
@@ -106,7 +136,15 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     wrapped.retryable = error.status_code in (429, 502, 503, 504)
     answer = problem_response(wrapped, status=error.status_code)
     answer.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return answer
+
+
+def _methods(request: Request) -> set[str]:
+    """All methods of the path; Starlette itself says those of the first route that has it."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}
 
 
 class _Door:

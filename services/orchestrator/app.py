@@ -21,11 +21,13 @@ from interleavethinker.clients.planner import PlannerClient
 from interleavethinker.ports import Blobs, Critic, Generator, Planner
 from interleavethinker.settings import BlobSettings, load_section
 from services.anatomy import service_app
-from services.orchestrator.api import House, router
+from services.orchestrator import api, editing
+from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
 from services.orchestrator.journal import Journal
 from services.orchestrator.runs import Runs
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.webhooks import Webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -74,9 +76,12 @@ def create_app(
                 speculate=settings.speculate,
                 lease_seconds=settings.lease_seconds,
                 patience=settings.patience_seconds,
+                at_once_per_owner=settings.runs_at_once_per_owner,
+                queued_per_owner=settings.queued_per_owner,
             )
             stack.push_async_callback(runs.close)
-            app.state.house = House(settings, journal, runs, blobs)
+            webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))
+            app.state.house = House(settings, journal, runs, blobs, webhooks)
             runs.open()
             log.info("looking for runs", replica=runs.replica)
             yield
@@ -89,5 +94,6 @@ def create_app(
         description="Illustrated documents: planned, drawn, judged and redrawn.",
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
-    app.include_router(router)
+    app.include_router(api.router)
+    app.include_router(editing.router)
     return app

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import io
 import re
 from collections.abc import Sequence
@@ -27,14 +26,16 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,")
 
 
-async def take_images(given: Sequence[str], blobs: Blobs, limits: ImageLimits) -> tuple[ImageRef, ...]:
+async def take_images(
+    given: Sequence[str], blobs: Blobs, limits: ImageLimits, *, field: str = "images"
+) -> tuple[ImageRef, ...]:
     """Store the images and name them. Each is a `data:` URL, bare base64, or the digest of an image already stored.
 
     Raises BadRequest that says which image is wrong and how.
     """
     if len(given) > limits.count:
-        raise BadRequest(f"images: at most {limits.count} are taken, got {len(given)}")
-    return tuple([await _take(text, f"images[{place}]", blobs, limits) for place, text in enumerate(given)])
+        raise BadRequest(f"{field}: at most {limits.count} are taken, got {len(given)}")
+    return tuple([await _take(text, f"{field}[{place}]", blobs, limits) for place, text in enumerate(given)])
 
 
 async def _take(text: str, where: str, blobs: Blobs, limits: ImageLimits) -> ImageRef:
@@ -55,7 +56,7 @@ def _decode(text: str, where: str, limits: ImageLimits) -> bytes:
         raise BadRequest(f"{where}: more than {limits.bytes} bytes; send a smaller image")
     try:
         return base64.b64decode(body, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one, and so is what letters beyond ASCII raise
         raise BadRequest(f"{where}: not base64") from error
 
 

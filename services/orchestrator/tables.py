@@ -1,4 +1,4 @@
-"""The journal's two tables, and the engine they live in: what the database looks like now. How one of an earlier
+"""The journal's tables, and the engine they live in: what the database looks like now. How one of an earlier
 release gets there is in `migrations/`; a test holds the two together.
 """
 
@@ -89,6 +89,46 @@ EVENTS = Table(
     Column("at", Utc, nullable=False),
     Column("type", String(40), nullable=False),
     Column("body", Text, nullable=False),
+)
+
+TURNS = Table(
+    "turns",
+    METADATA,
+    Column("owner", String(200), primary_key=True),  # empty where there are no tenants
+    Column("taken_at", Float(53), nullable=False),  # when its last run was taken up, by the database's clock
+)
+
+IDEMPOTENCY_KEYS = Table(
+    "idempotency_keys",
+    METADATA,
+    Column("owner", String(200), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("run_id", String(40), ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Utc, nullable=False, index=True),
+)
+
+WEBHOOKS = Table(
+    "webhooks",
+    METADATA,
+    Column("id", String(40), primary_key=True),
+    Column("run_id", String(40), ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("events", Text, nullable=False),  # their types, with a comma between them
+)
+
+DELIVERIES = Table(
+    "deliveries",
+    METADATA,
+    Column("id", String(100), primary_key=True),
+    Column("webhook_id", String(40), ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("seq", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due_at", Utc, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("problem", Text, nullable=True),
+    Index("deliveries_by_due", "state", "due_at"),
 )
 
 
