@@ -21,7 +21,8 @@ from interleavethinker.document import Document, fold
 from interleavethinker.errors import BadRequest, Conflict, NotFound
 from interleavethinker.events import EVENT, Created, Event, Finished, Recorded, Started, Status
 from interleavethinker.types import InterleaveRequest
-from services.orchestrator.tables import EVENTS, METADATA, RUNS, open_engine
+from services.orchestrator.schema import migrate
+from services.orchestrator.tables import EVENTS, RUNS, open_engine
 
 POLL_SECONDS = 1.0
 """How often a follower looks by itself: only for events that another process wrote; those of this one wake it at
@@ -45,16 +46,16 @@ class Page(NamedTuple):
 
 
 class Journal:
-    """Runs and their events in one database. Use as an async context manager; tables are created where missing."""
+    """Runs and their events in one database. Use as an async context manager; its tables are made, or brought up to
+    date, on entering."""
 
     def __init__(self, url: str, *, poll: float = POLL_SECONDS) -> None:
-        self._engine = open_engine(url)
+        self._url, self._engine = url, open_engine(url)
         self._poll = poll
         self._news: WeakValueDictionary[str, asyncio.Condition] = WeakValueDictionary()
 
     async def __aenter__(self) -> Self:
-        async with self._engine.begin() as db:
-            await db.run_sync(METADATA.create_all)
+        await migrate(self._url)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,4 +1,5 @@
-"""The journal's two tables, and the engine they live in. The only place that says what the database looks like."""
+"""The journal's two tables, and the engine they live in: what the database looks like now. How one of an earlier
+release gets there is in `migrations/`; a test holds the two together."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -53,6 +55,9 @@ RUNS = Table(
     Column("status", String(20), nullable=False, index=True),
     Column("last_seq", Integer, nullable=False),
     Column("request", Text, nullable=False),
+    Column("lease_holder", String(100), nullable=True),
+    Column("lease_until", Float(53), nullable=True),  # seconds since 1970 by the database's clock
+    Column("fence", Integer, nullable=False, server_default="0"),
     Index("runs_by_owner", "owner", "number"),
 )
 

@@ -1,9 +1,8 @@
-"""The journal's contract, on every database: SQLite files, and Postgres where TEST_POSTGRES_URL is set."""
+"""The journal's contract, on every database: SQLite files, and Postgres where there is one (tests/conftest.py)."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,14 +13,13 @@ from interleavethinker.events import Created, Event, Finished, Recorded, Started
 from interleavethinker.types import Brief, InterleaveRequest, Step
 from services.orchestrator.journal import Journal
 
-POSTGRES = os.environ.get("TEST_POSTGRES_URL")
 ASK = InterleaveRequest(brief=Brief(prompt="a snowman ☃"), seed=5)
 DONE = Finished(status=Status.SUCCEEDED)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.skipif(not POSTGRES, reason="no URL"))])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return POSTGRES if request.param == "postgres" and POSTGRES else f"sqlite:///{tmp_path}/deep/journal.db"
+@pytest.fixture
+def url(database_url: str) -> str:
+    return database_url
 
 
 @pytest.fixture
