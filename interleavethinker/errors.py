@@ -76,15 +76,11 @@ class Unavailable(InterleaveError):
 
 
 class RateLimited(InterleaveError):
-    """A limit over time is reached. `retry_after` says in how many seconds there is room again."""
+    """A limit over time is reached. The member `retry_after` says in how many seconds there is room again."""
 
     code = "rate_limited"
     status = 429
     retryable = True
-
-    def __init__(self, detail: str, *, retry_after: int = 1, **extra: object) -> None:
-        super().__init__(detail, retry_after=retry_after, **extra)
-        self.retry_after = retry_after
 
 
 class Denied(InterleaveError):

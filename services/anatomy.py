@@ -1,8 +1,8 @@
 """What every service is made of: liveness, true readiness, metrics, problem+json, and an id on every request.
 
-A service adds its routes to the app it gets here and nothing else. Who callers are is the orchestrator's to find out, at
-its own door; the others only know whether it is the orchestrator that calls (`InternalSettings`), and believe what it
-says of tenants.
+A service adds its routes to the app it gets here and nothing else. Who callers are is the orchestrator's to find out,
+at its own door; the others only know whether it is the orchestrator that calls (`InternalSettings`), and believe what
+it says of tenants.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def problem_response(error: InterleaveError, *, status: int | None = None) -> Re
     body = http.problem(error, status=status)
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, RateLimited):
-        headers["Retry-After"] = str(error.retry_after)
+        headers["Retry-After"] = str(error.extra.get("retry_after", 1))
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     return Response(json.dumps(body), status_code=body["status"], media_type=http.PROBLEM_JSON, headers=headers)
@@ -147,7 +147,8 @@ class _Internal:
             given = dict(scope["headers"]).get(b"authorization", b"")
             if not hmac.compare_digest(given, self._wanted):
                 error = Unauthenticated("this service takes calls of the orchestrator only: set internal.token alike")
-                return await problem_response(error)(scope, receive, send)
+                await problem_response(error)(scope, receive, send)
+                return
         await self.app(scope, receive, send)
 
 
@@ -159,13 +160,15 @@ class _Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         request_id = _safe(headers.get(http.REQUEST_ID.lower())) or uuid.uuid4().hex
         tokens = (http.request_id.set(request_id), http.run_id.set(_safe(headers.get(http.RUN_ID.lower()))))
         named = headers.get(http.TENANT.lower()) if self.internal else None
         if named is not None and not _TENANT.fullmatch(named):
-            return await problem_response(BadRequest(f"{http.TENANT} is no tenant's name"))(scope, receive, send)
+            await problem_response(BadRequest(f"{http.TENANT} is no tenant's name"))(scope, receive, send)
+            return
         tenant = http.tenant.set(named)
         status, start = 0, time.perf_counter()
 

@@ -21,6 +21,7 @@ from services.orchestrator.links import Signer
 from services.orchestrator.rates import Rates
 
 DOCUMENTATION = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
+_LONGEST_ID = 40
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -73,7 +74,8 @@ class Gate:
                 if scope["method"] == "POST":
                     await self._rates.start_run(caller.tenant)
             except InterleaveError as error:
-                return await problem_response(error)(scope, receive, send)
+                await problem_response(error)(scope, receive, send)
+                return
             scope.setdefault("state", {})["caller"] = caller
             http.tenant.set(caller.tenant)
         await self.app(scope, receive, send)
@@ -110,10 +112,12 @@ async def own_run(
     if run_id is None:
         return
     caller: Caller = request.state.caller
-    owner = await request.app.state.house.journal.owner(run_id)
-    if caller.linked:
-        http.tenant.set(owner)
-    elif owner != caller.tenant:
-        raise NotFound(f"there is no run {run_id!r}")
-
-
+    try:
+        owner = await request.app.state.house.journal.owner(run_id[:_LONGEST_ID].replace("\0", "?"))
+        if caller.linked:
+            http.tenant.set(owner)
+        elif owner != caller.tenant:
+            raise NotFound(run_id)
+    except NotFound:
+        said = {"cancel": "unknown"} if request.method == "DELETE" else {}
+        raise NotFound(f"there is no run {run_id[:_LONGEST_ID]!r}", **said) from None

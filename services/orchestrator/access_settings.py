@@ -48,7 +48,9 @@ class ReferenceSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     fetch: bool = Field(default=False, description="fetch https:// URLs among the input images")
     insecure: bool = Field(default=False, description="http:// ones too")
-    private: bool = Field(default=False, description="also from addresses that are not public: for trusted callers only")
+    private: bool = Field(
+        default=False, description="also from addresses that are not public: for trusted callers only"
+    )
     seconds: float = Field(default=10.0, gt=0, description="for one image, from the first byte asked to the last")
 
 

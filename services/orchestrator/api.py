@@ -16,6 +16,7 @@ from interleavethinker.errors import NotFound
 from interleavethinker.ports import Blobs
 from services.orchestrator.door import Ask, CancelView, DocumentView, Links, RunList, RunView
 from services.orchestrator.journal import Journal
+from services.orchestrator.links import Signer
 from services.orchestrator.runs import Runs
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stream import as_sse
@@ -28,6 +29,7 @@ class House(NamedTuple):
     journal: Journal
     runs: Runs
     blobs: Blobs
+    signer: Signer | None = None
 
     def base_url(self, request: Request) -> str:
         return self.settings.public_url or str(request.base_url)
@@ -78,7 +80,7 @@ async def make_document(
         seconds = min(float(wished[1]), house.settings.wait_seconds)
         headers["Preference-Applied"] = f"wait={seconds:.0f}"
         if await house.runs.wait(run_id, seconds):
-            view = DocumentView.of(await house.journal.document(run_id), house.base_url(request))
+            view = DocumentView.of(await house.journal.document(run_id), house.base_url(request), house.signer)
             return JSONResponse(view.model_dump(mode="json"), headers=headers)
     run = RunView.of(await house.journal.run(run_id), house.base_url(request))
     return JSONResponse(run.model_dump(mode="json"), status_code=202, headers=headers)
@@ -91,15 +93,15 @@ async def list_runs(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(description="`next` of the page before")] = None,
 ) -> RunList:
-    """All runs, newest first."""
-    page = await house.journal.runs(limit=limit, cursor=cursor)
+    """All of the caller's runs, newest first."""
+    page = await house.journal.runs(owner=http.tenant.get(), limit=limit, cursor=cursor)
     return RunList(runs=[RunView.of(run, house.base_url(request)) for run in page.runs], next=page.cursor)
 
 
 @router.get("/interleave/{run_id}")
 async def read_run(run_id: RunId, request: Request, house: InHouse) -> DocumentView:
     """How the run stands, and its document as far as it has come."""
-    return DocumentView.of(await house.journal.document(run_id), house.base_url(request))
+    return DocumentView.of(await house.journal.document(run_id), house.base_url(request), house.signer)
 
 
 @router.get("/interleave/{run_id}/events", response_class=StreamingResponse, responses={200: EVENT_STREAM})

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from starlette.middleware import Middleware
 
 from interleavethinker.blobs import open_blobs
 from interleavethinker.clients.base import ServiceClient
@@ -19,13 +20,18 @@ from interleavethinker.clients.critic import CriticClient
 from interleavethinker.clients.generator import GeneratorClient
 from interleavethinker.clients.planner import PlannerClient
 from interleavethinker.ports import Blobs, Critic, Generator, Planner
-from interleavethinker.settings import BlobSettings, load_section
+from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
+from services.orchestrator.access import Gate, own_run
 from services.orchestrator.api import House, router
 from services.orchestrator.body import BodyLimit
 from services.orchestrator.journal import Journal
+from services.orchestrator.keys import Keys
+from services.orchestrator.links import Signer
+from services.orchestrator.rates import Rates
 from services.orchestrator.runs import Runs
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.tokens import Tokens
 
 log = structlog.get_logger(__name__)
 
@@ -40,9 +46,11 @@ def create_app(
 ) -> FastAPI:
     """The service, ready to be served. A port that is not given is the client of the URL in the settings."""
     settings = settings or load_section("orchestrator", OrchestratorSettings)
-    planner = planner or PlannerClient(settings.planner_url)
-    critic = critic or CriticClient(settings.critic_url)
-    generator = generator or GeneratorClient(settings.generator_url)
+    internal = load_section("internal", InternalSettings).token
+    token = internal and internal.get_secret_value()
+    planner = planner or PlannerClient(settings.planner_url, token=token)
+    critic = critic or CriticClient(settings.critic_url, token=token)
+    generator = generator or GeneratorClient(settings.generator_url, token=token)
     blobs = blobs or open_blobs(load_section("blobs", BlobSettings))
     clients = {
         name: port
@@ -50,6 +58,12 @@ def create_app(
         if isinstance(port, ServiceClient)
     }
     journal = Journal(settings.journal)
+    rates = Rates(settings.rates)
+    keys = Keys(settings.journal) if settings.auth != "off" else None
+    tokens = Tokens(settings.oidc) if settings.auth == "oidc" else None
+    secret = settings.links.secret if settings.auth != "off" else None
+    signer = Signer(secret.get_secret_value(), settings.links.seconds) if secret else None
+    doors = tuple(each for each in (keys, tokens) if each)
 
     async def ready() -> list[str]:
         answers = await asyncio.gather(journal.ready(), *(client.ready() for client in clients.values()))
@@ -60,6 +74,10 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(journal)
+            if keys:
+                await stack.enter_async_context(keys)
+            if tokens:
+                stack.push_async_callback(tokens.close)
             for client in clients.values():
                 stack.push_async_callback(client.close)
             runs = Runs(
@@ -71,7 +89,7 @@ def create_app(
                 speculate=settings.speculate,
             )
             stack.push_async_callback(runs.close)
-            app.state.house = House(settings, journal, runs, blobs)
+            app.state.house = House(settings, journal, runs, blobs, signer)
             log.info("unfinished runs are taken up", runs=await runs.resume())
             yield
 
@@ -81,7 +99,8 @@ def create_app(
         lifespan=lifespan,
         title="InterleaveThinker",
         description="Illustrated documents: planned, drawn, judged and redrawn.",
+        door=[Middleware(Gate, doors=doors, signer=signer, rates=rates)],
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
-    app.include_router(router)
+    app.include_router(router, dependencies=[Depends(own_run)])
     return app

@@ -17,6 +17,7 @@ from interleavethinker.ports import Blobs
 from interleavethinker.types import Brief, Budget, CriticMode, GenerationParams, InterleaveRequest, Size
 from services.orchestrator.intake import take_images
 from services.orchestrator.journal import RunSummary
+from services.orchestrator.links import Signer
 from services.orchestrator.settings import ImageLimits
 
 EXAMPLES: list[JsonValue] = [
@@ -105,11 +106,24 @@ class DocumentView(BaseModel):
     links: Links
     document: Document
     digest: str = Field(description="of the document's content: equal for equal texts, pictures and verdicts")
+    images: dict[str, str] = Field(
+        default={}, description="where each picture is, by digest; where links are signed, it opens without a key"
+    )
 
     @classmethod
-    def of(cls, document: Document, base_url: str) -> DocumentView:
+    def of(cls, document: Document, base_url: str, signer: Signer | None = None) -> DocumentView:
         links = Links.of(document.run_id, base_url)
-        return cls(id=document.run_id, status=document.status, links=links, document=document, digest=document.digest)
+        places = {digest: links.image.replace("{digest}", digest) for digest in document.images}
+        if signer:
+            places = {digest: f"{url}?{signer.query(document.run_id, digest)}" for digest, url in places.items()}
+        return cls(
+            id=document.run_id,
+            status=document.status,
+            links=links,
+            document=document,
+            digest=document.digest,
+            images=places,
+        )
 
 
 class RunList(BaseModel):

@@ -8,6 +8,7 @@ crash. Two writers on one run cannot both go on: numbers are given inside the tr
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from weakref import WeakValueDictionary
 from sqlalchemy import Row, Select, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from interleavethinker import http
 from interleavethinker.document import Document, fold
 from interleavethinker.errors import BadRequest, Conflict, NotFound
 from interleavethinker.events import EVENT, Created, Event, Finished, Recorded, Started, Status
@@ -36,6 +38,7 @@ class RunSummary(NamedTuple):
     status: Status
     created_at: datetime
     request: InterleaveRequest
+    owner: str | None = None
 
 
 class Page(NamedTuple):
@@ -70,7 +73,9 @@ class Journal:
         return []
 
     async def create(self, request: InterleaveRequest, *, owner: str | None = None) -> str:
-        """Begin a run with its `Created` event; its new id."""
+        """Begin a run with its `Created` event; its new id. The owner is the tenant whom this is done for, if no other
+        is named."""
+        owner = owner or http.tenant.get()
         run_id, now = f"run_{secrets.token_hex(12)}", datetime.now(UTC)
         async with self._engine.begin() as db:
             row = {"id": run_id, "owner": owner, "created_at": now, "status": Status.QUEUED, "last_seq": 1}
@@ -138,11 +143,18 @@ class Journal:
             return _summary(row)
         raise _unknown(run_id)
 
-    async def runs(self, *, limit: int = 20, cursor: str | None = None) -> Page:
-        """A page of all runs, newest first. Raises BadRequest for a cursor that no page gave."""
-        query = select(RUNS).order_by(RUNS.c.number.desc()).limit(limit + 1)
+    async def owner(self, run_id: str) -> str | None:
+        """Whose run it is; None where there are no tenants. Raises NotFound."""
+        for row in await self._all(select(RUNS.c.owner).where(RUNS.c.id == run_id)):
+            return row.owner
+        raise _unknown(run_id)
+
+    async def runs(self, *, owner: str | None = None, limit: int = 20, cursor: str | None = None) -> Page:
+        """A page of an owner's runs, newest first. Raises BadRequest for a cursor that no page gave."""
+        query = select(RUNS).where(RUNS.c.owner.is_not_distinct_from(owner))
+        query = query.order_by(RUNS.c.number.desc()).limit(limit + 1)
         if cursor is not None:
-            if not cursor.isdecimal():
+            if not re.fullmatch(r"[0-9]{1,18}", cursor):
                 raise BadRequest(f"cursor {cursor[:40]!r} is none of ours: use the `next` of the page before")
             query = query.where(RUNS.c.number < int(cursor))
         rows = await self._all(query)
@@ -173,7 +185,8 @@ def _row(recorded: Recorded) -> dict[str, object]:
 
 
 def _summary(row: Row) -> RunSummary:
-    return RunSummary(row.id, Status(row.status), row.created_at, InterleaveRequest.model_validate_json(row.request))
+    request = InterleaveRequest.model_validate_json(row.request)
+    return RunSummary(row.id, Status(row.status), row.created_at, request, row.owner)
 
 
 def _status_after(event: Event) -> Status | None:

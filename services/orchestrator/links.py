@@ -1,7 +1,7 @@
 """Links to pictures that open without a key, for a while: for pages and <img> tags, which cannot send headers.
 
-A link names one picture of one run and the second at which it ends; the signature is over all three, so that none can be
-changed. Deliberately not here: whether the run has that picture (the route looks).
+A link names one picture of one run and the second at which it ends; the signature is over all three, so that none can
+be changed. Deliberately not here: whether the run has that picture (the route looks).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Signer:
         self._secret, self._seconds = secret.encode(), seconds
 
     def query(self, run_id: str, digest: str) -> str:
-        """`expires=...&signature=...` for a picture. The same for a quarter of the links' life, so browsers can cache."""
+        """`expires=...&signature=...` for a picture. The same for a quarter of a link's life: browsers can cache."""
         quarter = max(1, self._seconds // 4)
         expires = (int(time.time()) // quarter + 1) * quarter + self._seconds
         return urlencode({"expires": expires, "signature": self._signature(run_id, digest, expires)})

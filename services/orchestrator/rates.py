@@ -1,7 +1,7 @@
 """How much a tenant may ask for over time: runs a minute, and pictures an hour (what costs is pictures, not requests).
 
-Counted in this process's memory, or in Redis where several replicas share the limits. Deliberately not here: a run's own
-budget (`rules`), and how many runs are worked on at once (`runs`).
+Counted in this process's memory, or in Redis where several replicas share the limits. Deliberately not here: a run's
+own budget (`rules`), and how many runs are worked on at once (`runs`).
 """
 
 from __future__ import annotations

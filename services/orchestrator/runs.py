@@ -103,6 +103,7 @@ class Runs:
 
     async def _run(self, run_id: str) -> None:
         http.run_id.set(run_id)
+        http.tenant.set(await self.journal.owner(run_id))
         async with self._room:
             past = await self.journal.events(run_id)
             events = [recorded.event for recorded in past]

@@ -1,4 +1,4 @@
-"""The journal's two tables, and the engine they live in: what the database looks like now. How one of an earlier
+"""The journal's tables, and the engine they live in: what the database looks like now. How one of an earlier
 release gets there is in `migrations/`; a test holds the two together."""
 
 from __future__ import annotations
@@ -69,6 +69,19 @@ EVENTS = Table(
     Column("at", Utc, nullable=False),
     Column("type", String(40), nullable=False),
     Column("body", Text, nullable=False),
+)
+
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("id", String(20), primary_key=True),
+    Column("digest", String(64), nullable=False),  # SHA-256 of the whole key; the key itself is nowhere
+    Column("tenant", String(64), nullable=False),
+    Column("permissions", String(100), nullable=False),
+    Column("note", String(200), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=True),
+    Index("api_keys_by_tenant", "tenant"),
 )
 
 

@@ -1,0 +1,75 @@
+"""What an operator does by hand on the orchestrator's database: `keys create|list|revoke|rotate`.
+
+The parser's part and the doing of it; what a key is stands in `keys`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from datetime import timedelta
+
+from services.orchestrator.access import Permission
+from services.orchestrator.keys import KeyRow, Keys
+from services.orchestrator.settings import OrchestratorSettings
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def duration(text: str) -> timedelta:
+    """`90d`, `24h`, `30m`, `10s`, or `0`."""
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([smhd])", "0s" if text == "0" else text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 30m, 24h or 90d")
+    return timedelta(**{_UNITS[found[2]]: float(found[1])})
+
+
+def add_keys(roles: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The parser of `keys`."""
+    verbs = roles.add_parser("keys", help="make, list, revoke and rotate API keys").add_subparsers(
+        dest="verb", required=True
+    )
+    create = verbs.add_parser("create", help="a new key; its text is printed once and kept nowhere")
+    create.add_argument("--tenant", required=True, help="whose runs it sees")
+    create.add_argument(
+        "--scope", action="append", type=Permission, choices=list(Permission), help="may be repeated; read and write"
+    )
+    create.add_argument("--note", default="", help="what it is for")
+    create.add_argument("--expires", type=duration, default=None, metavar="90d", help="in so long; else never")
+    listing = verbs.add_parser("list", help="all keys, without their secrets")
+    listing.add_argument("--tenant", default=None)
+    verbs.add_parser("revoke", help="refused from the next request on").add_argument("id")
+    rotate = verbs.add_parser("rotate", help="a new key like an old one, which runs out")
+    rotate.add_argument("id")
+    rotate.add_argument(
+        "--grace", type=duration, default=timedelta(hours=24), metavar="24h", help="when the old one ends"
+    )
+
+
+async def keys(chosen: argparse.Namespace, settings: OrchestratorSettings) -> None:
+    """Do what was chosen, and say so: a new key's text alone on standard output, all else on standard error."""
+    async with Keys(settings.journal) as store:
+        match chosen.verb:
+            case "create":
+                scopes = chosen.scope or [Permission.READ, Permission.WRITE]
+                made, text = await store.create(chosen.tenant, scopes, note=chosen.note, lives=chosen.expires)
+                _shown_once(made, text)
+            case "rotate":
+                _shown_once(*await store.rotate(chosen.id, grace=chosen.grace))
+            case "revoke":
+                await store.revoke(chosen.id)
+                print(f"key {chosen.id} is refused from now on", file=sys.stderr)
+            case "list":
+                for row in await store.list(chosen.tenant):
+                    print(_line(row))
+
+
+def _shown_once(made: KeyRow, text: str) -> None:
+    print(f"{_line(made)}\nkeep it now, it is not shown again:", file=sys.stderr)
+    print(text)
+
+
+def _line(row: KeyRow) -> str:
+    until = "ended" if row.ended else f"until {row.expires_at:%Y-%m-%d %H:%M}Z" if row.expires_at else "no end"
+    return "\t".join((row.id, row.tenant, ",".join(sorted(row.permissions)), until, row.note))
