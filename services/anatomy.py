@@ -30,6 +30,7 @@ from interleavethinker import __version__, http
 from interleavethinker.errors import BadRequest, InterleaveError, RateLimited, Unauthenticated, Unavailable
 from interleavethinker.settings import InternalSettings, load_section
 from interleavethinker.telemetry import REQUEST_SECONDS, configure_logging
+from services.strict import StrictRoute
 
 log = structlog.get_logger(__name__)
 _SAFE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
@@ -62,6 +63,7 @@ def service_app(
         middleware=_internal_door() if door is None else list(door),
         responses={"default": {"description": "RFC 9457 problem", "content": {http.PROBLEM_JSON: {}}}},
     )
+    app.router.route_class = StrictRoute
     app.state.service = name
 
     @app.get("/livez", tags=["operation"])

@@ -15,11 +15,13 @@ from interleavethinker import http
 from interleavethinker.errors import NotFound
 from interleavethinker.ports import Blobs
 from services.orchestrator.door import Ask, CancelView, DocumentView, Links, RunList, RunView
+from services.orchestrator.intake import Fetch
 from services.orchestrator.journal import Journal
 from services.orchestrator.links import Signer
 from services.orchestrator.runs import Runs
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stream import as_sse
+from services.strict import StrictRoute
 
 
 class House(NamedTuple):
@@ -30,6 +32,7 @@ class House(NamedTuple):
     runs: Runs
     blobs: Blobs
     signer: Signer | None = None
+    fetch: Fetch | None = None
 
     def base_url(self, request: Request) -> str:
         return self.settings.public_url or str(request.base_url)
@@ -45,7 +48,7 @@ EVENT_STREAM: dict[str, Any] = {
     "description": "The events, each with its number as `id`; ends after `finished`.",
     "content": {http.EVENT_STREAM: {"schema": {"type": "string"}}},
 }
-router = APIRouter(tags=["documents"])
+router = APIRouter(tags=["documents"], route_class=StrictRoute)
 
 
 @router.post(
@@ -72,7 +75,7 @@ async def make_document(
 
     Answers at once with links; or waits; or streams. However it answers, and if the caller leaves, the work goes on.
     """
-    run_id = await house.runs.start(await ask.request(house.blobs, house.settings.images))
+    run_id = await house.runs.start(await ask.request(house.blobs, house.settings.images, house.fetch))
     headers = {"Location": Links.of(run_id, house.base_url(request)).self, http.RUN_ID: run_id}
     if http.EVENT_STREAM in accept:
         return _stream(house, run_id, 0, headers)
@@ -108,8 +111,8 @@ async def read_run(run_id: RunId, request: Request, house: InHouse) -> DocumentV
 async def follow_run(
     run_id: RunId,
     house: InHouse,
-    after: Annotated[int, Query(ge=0, description="only events with a higher number")] = 0,
-    last_event_id: Annotated[int, Header(ge=0, description="the same, as a browser sends it when it reconnects")] = 0,
+    after: Annotated[int, Query(ge=0, lt=2**31, description="only events with a higher number")] = 0,
+    last_event_id: Annotated[int, Header(ge=0, lt=2**31, description="the same, as a browser says it")] = 0,
 ) -> Response:
     """The run's events as they happen, from the first one on or from where the caller left off."""
     await house.journal.run(run_id)  # an unknown run is a 404, not an empty stream

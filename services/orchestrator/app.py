@@ -25,6 +25,7 @@ from services.anatomy import service_app
 from services.orchestrator.access import Gate, own_run
 from services.orchestrator.api import House, router
 from services.orchestrator.body import BodyLimit
+from services.orchestrator.fetching import PictureFetch
 from services.orchestrator.journal import Journal
 from services.orchestrator.keys import Keys
 from services.orchestrator.links import Signer
@@ -89,7 +90,7 @@ def create_app(
                 speculate=settings.speculate,
             )
             stack.push_async_callback(runs.close)
-            app.state.house = House(settings, journal, runs, blobs, signer)
+            app.state.house = House(settings, journal, runs, blobs, signer, PictureFetch(settings.references))
             log.info("unfinished runs are taken up", runs=await runs.resume())
             yield
 

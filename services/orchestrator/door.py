@@ -6,16 +6,17 @@ Deliberately not here: the routes (`api`), and the request as the inside knows i
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from interleavethinker.codec import clean, plain
 from interleavethinker.document import Document
 from interleavethinker.errors import BadRequest
 from interleavethinker.events import Status
 from interleavethinker.ports import Blobs
-from interleavethinker.types import Brief, Budget, CriticMode, GenerationParams, InterleaveRequest, Size
-from services.orchestrator.intake import take_images
+from interleavethinker.types import IMAGE_MARKER, Brief, Budget, CriticMode, GenerationParams, InterleaveRequest, Size
+from services.orchestrator.intake import Fetch, take_images
 from services.orchestrator.journal import RunSummary
 from services.orchestrator.links import Signer
 from services.orchestrator.settings import ImageLimits
@@ -55,11 +56,21 @@ class Ask(BaseModel):
     size: Size | None = Field(default=None, description="of the pictures; null: the generator's default")
     params: GenerationParams = GenerationParams()
 
-    async def request(self, blobs: Blobs, limits: ImageLimits) -> InterleaveRequest:
-        """The inner request, its images checked and stored. Raises BadRequest."""
-        images = await take_images(self.images, blobs, limits)
+    @model_validator(mode="after")
+    def _prompt_fits(self) -> Self:
+        """Checked before any image is stored: nothing is kept of a request that is refused."""
+        if not clean(self.prompt).strip():
+            raise ValueError("the prompt says nothing: write what the document should show")
+        if (markers := self.prompt.count(IMAGE_MARKER)) > len(self.images):
+            raise ValueError(f"the prompt has {markers} {IMAGE_MARKER} markers, {len(self.images)} images were given")
+        return self
+
+    async def request(self, blobs: Blobs, limits: ImageLimits, fetch: Fetch | None = None) -> InterleaveRequest:
+        """The inner request, its images checked and stored, and no character in its prompt that hides or turns others.
+        Raises BadRequest."""
+        images = await take_images(self.images, blobs, limits, fetch)
         try:
-            brief = Brief(prompt=self.prompt, images=images)
+            brief = Brief(prompt=plain(self.prompt), images=images)
         except ValidationError as error:
             raise BadRequest("; ".join(found["msg"] for found in error.errors())) from error
         rest = {name: getattr(self, name) for name in type(self).model_fields if name not in ("prompt", "images")}

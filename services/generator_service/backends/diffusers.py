@@ -20,6 +20,7 @@ import transformers
 from PIL import Image
 
 from interleavethinker.checkpoint import check_files, file_digests, read_manifest
+from interleavethinker.codec import clean
 from interleavethinker.errors import BadCheckpoint, BadSettings, DrawFailed
 from interleavethinker.settings import find_path
 from interleavethinker.types import ImageJob, Value
@@ -82,7 +83,7 @@ class Diffusers:
         # A CPU generator gives the same noise on every device.
         generator = torch.Generator("cpu").manual_seed(job.seed)
         with _explained(job, references), torch.inference_mode():
-            picture: Image.Image = self._pipeline(prompt=job.prompt, generator=generator, **call).images[0]
+            picture: Image.Image = self._pipeline(prompt=clean(job.prompt), generator=generator, **call).images[0]
         return picture
 
     def _import_own(self) -> None:
