@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from interleavethinker.types import Drawing, ImageJob, InterleaveRequest, Plan, Step, Value, Verdict
+from interleavethinker.types import Drawing, ImageJob, InterleaveRequest, Plan, Screening, Step, Value, Verdict
 
 
 class Status(StrEnum):
@@ -65,6 +65,7 @@ class Planned(Value):
     plan: Plan
     raw: tuple[str, ...] = ()
     seconds: float = 0.0
+    model: str = Field(default="", description="planner as name@revision")
 
 
 class Drawn(Value):
@@ -86,6 +87,14 @@ class Judged(Value):
     verdict: Verdict
     raw: tuple[str, ...] = ()
     seconds: float = 0.0
+    model: str = Field(default="", description="critic as name@revision")
+
+
+class Screened(Value):
+    """The content filter looked at something. Comes only where there is a filter."""
+
+    type: Literal["screened"] = "screened"
+    screening: Screening
 
 
 class StepFinished(Value):
@@ -109,7 +118,8 @@ class Finished(Value):
 
 
 Event = Annotated[
-    Created | Started | StepPlanned | Planned | Drawn | Judged | StepFinished | Finished, Field(discriminator="type")
+    Created | Started | StepPlanned | Planned | Screened | Drawn | Judged | StepFinished | Finished,
+    Field(discriminator="type"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """Reads any event from JSON: `EVENT.validate_json(text)`."""

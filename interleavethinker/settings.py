@@ -32,7 +32,8 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class BlobSettings(BaseModel):
-    """Where images live: a directory, or a `file://` URL of one. All services of a stack share it."""
+    """Where images live: a directory, a `file://` URL of one, or `s3://bucket/prefix`. All services of a stack share
+    it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     url: str = Field(default_factory=lambda: str(state_dir() / "blobs"))

@@ -55,20 +55,17 @@ async def take_images(
     if len(given) > limits.count:
         raise BadRequest(f"images: at most {limits.count} are taken, got {len(given)}")
     found = [await _take(text, f"images[{place}]", blobs, limits, fetch) for place, text in enumerate(given)]
-    return tuple([
-        await put_image(blobs, each.png, width=each.width, height=each.height) if isinstance(each, _Taken) else each
-        for each in found
-    ])  # fmt: skip
+    return tuple([await put_image(blobs, each.png, width=each.width, height=each.height) for each in found])
 
 
-async def _take(text: str, where: str, blobs: Blobs, limits: ImageLimits, fetch: Fetch | None) -> _Taken | ImageRef:
+async def _take(text: str, where: str, blobs: Blobs, limits: ImageLimits, fetch: Fetch | None) -> _Taken:
     if not _DIGEST.fullmatch(text):
         data = await _fetched(text, where, limits, fetch) if _URL.match(text) else _decode(text, where, limits)
         return await asyncio.to_thread(_as_png, data, where, limits)
     if not await blobs.has(text):
         raise BadRequest(f"{where}: no image with the digest {text} is stored; send its bytes as a data: URL")
-    width, height = dimensions(await blobs.get(text))
-    return ImageRef(digest=text, width=width, height=height)
+    # Put again with the others: then no collection of what is old can take it before the run refers to it.
+    return _Taken(png := await blobs.get(text), *dimensions(png))
 
 
 async def _fetched(url: str, where: str, limits: ImageLimits, fetch: Fetch | None) -> bytes:
