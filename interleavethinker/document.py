@@ -21,6 +21,7 @@ from interleavethinker.events import (
     Planned,
     Problem,
     Recorded,
+    Resumed,
     Screened,
     Started,
     Status,
@@ -124,7 +125,7 @@ def fold(events: Iterable[Recorded]) -> Document:
     first, *rest = events
     if not isinstance(first.event, Created):
         raise ValueError(f"a run begins with a created event, not with {first.event.type}")
-    facts: dict[str, object] = {"status": Status.QUEUED}
+    facts: dict[str, object] = {"status": Status.QUEUED, "request": first.event.request}
     steps: dict[int, DocumentStep] = {}
     screenings: list[Screening] = []
     for recorded in rest:
@@ -141,11 +142,14 @@ def fold(events: Iterable[Recorded]) -> Document:
                 steps[event.step] = _after(steps[event.step], event)
             case Finished(status=status, problem=problem):
                 facts |= {"status": status, "problem": problem, "finished_at": recorded.at}
+            case Resumed(budget=budget):
+                facts |= {"status": Status.QUEUED, "problem": None, "finished_at": None}
+                if budget:
+                    facts |= {"request": first.event.request.model_copy(update={"budget": budget})}
     return Document.model_validate(
         facts
         | {
             "run_id": first.run_id,
-            "request": first.event.request,
             "created_at": first.at,
             "steps": tuple(steps.values()),
         }

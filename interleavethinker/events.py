@@ -11,7 +11,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from interleavethinker.types import Drawing, ImageJob, InterleaveRequest, Plan, Screening, Step, Value, Verdict
+from interleavethinker.types import (
+    Budget,
+    Drawing,
+    ImageJob,
+    InterleaveRequest,
+    Plan,
+    Screening,
+    Step,
+    Value,
+    Verdict,
+)
 
 
 class Status(StrEnum):
@@ -46,7 +56,7 @@ class Created(Value):
 
 
 class Started(Value):
-    """An orchestrator works on the run; comes again after each restart."""
+    """An orchestrator works on the run; comes again whenever another one, or the same one again, takes it up."""
 
     type: Literal["started"] = "started"
 
@@ -110,15 +120,23 @@ class StepFinished(Value):
 
 
 class Finished(Value):
-    """The last event of every run."""
+    """The run has ended. Its last event, unless the run was cut short and its user resumes it."""
 
     type: Literal["finished"] = "finished"
     status: Status
     problem: Problem | None = None
 
 
+class Resumed(Value):
+    """The user wants a run that ended `partial` or `failed` to go on from what stands. Follows a `Finished`; the run is
+    queued again. `budget`, where given, is the request's from here on; its seconds count anew in any case."""
+
+    type: Literal["resumed"] = "resumed"
+    budget: Budget | None = None
+
+
 Event = Annotated[
-    Created | Started | StepPlanned | Planned | Screened | Drawn | Judged | StepFinished | Finished,
+    Created | Started | StepPlanned | Planned | Screened | Drawn | Judged | StepFinished | Finished | Resumed,
     Field(discriminator="type"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

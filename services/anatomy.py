@@ -166,6 +166,8 @@ class _Door:
             return
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         request_id = _safe(headers.get(http.REQUEST_ID.lower())) or uuid.uuid4().hex
+        fence = headers.get(http.RUN_FENCE.lower(), "")
+        http.run_fence.set(int(fence) if fence.isdecimal() and len(fence) < 10 else 0)
         tokens = (http.request_id.set(request_id), http.run_id.set(_safe(headers.get(http.RUN_ID.lower()))))
         named = headers.get(http.TENANT.lower()) if self.internal else None
         if named is not None and not _TENANT.fullmatch(named):

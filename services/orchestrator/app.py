@@ -1,7 +1,7 @@
-"""The orchestrator service: builds the app, opens what it stands on, and takes up unfinished runs at start-up.
+"""The orchestrator service: builds the app, opens what it stands on, and takes up whatever waits in the journal.
 
-Deliberately not here: the routes (`api`) and the algorithm (`loop`). One orchestrator works on a journal at a time:
-at its start it takes up whatever is unfinished there.
+Any number of replicas work on one Postgres journal; a SQLite one is for the processes of one machine. Deliberately not
+here: the routes (`api`) and the algorithm (`loop`).
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ from services.orchestrator.tokens import Tokens
 
 log = structlog.get_logger(__name__)
 
+CALL_PATIENCE = 3.0
+"""Seconds for which one call is tried again: a blip. Longer absences are the run's to wait for (`patience`)."""
+
 
 def create_app(
     settings: OrchestratorSettings | None = None,
@@ -49,9 +52,9 @@ def create_app(
     settings = settings or load_section("orchestrator", OrchestratorSettings)
     internal = load_section("internal", InternalSettings).token
     token = internal and internal.get_secret_value()
-    planner = planner or PlannerClient(settings.planner_url, token=token)
-    critic = critic or CriticClient(settings.critic_url, token=token)
-    generator = generator or GeneratorClient(settings.generator_url, token=token)
+    planner = planner or PlannerClient(settings.planner_url, patience=CALL_PATIENCE, token=token)
+    critic = critic or CriticClient(settings.critic_url, patience=CALL_PATIENCE, token=token)
+    generator = generator or GeneratorClient(settings.generator_url, patience=CALL_PATIENCE, token=token)
     blobs = blobs or open_blobs(load_section("blobs", BlobSettings))
     clients = {
         name: port
@@ -88,10 +91,13 @@ def create_app(
                 generator=generator,
                 at_once=settings.runs_at_once,
                 speculate=settings.speculate,
+                lease_seconds=settings.lease_seconds,
+                patience=settings.patience_seconds,
             )
             stack.push_async_callback(runs.close)
             app.state.house = House(settings, journal, runs, blobs, signer, PictureFetch(settings.references))
-            log.info("unfinished runs are taken up", runs=await runs.resume())
+            runs.open()
+            log.info("looking for runs", replica=runs.replica)
             yield
 
     app = service_app(

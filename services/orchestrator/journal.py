@@ -1,8 +1,10 @@
 """The journal: what happened in every run, append-only, and the only truth about it.
 
 An event is committed before `append` returns, and followers are told only then: what anyone has seen survives a
-crash. Two writers on one run cannot both go on: numbers are given inside the transaction, and nothing is taken after
-`Finished`. Deliberately not here: what events mean (`document`), and who starts, cancels or resumes runs (`runs`).
+crash. Numbers and times are given inside the transaction, by the database; a replica that lost its lease on the run
+writes nothing, and after `Finished` only `Resumed` is taken. Raises JournalAway (a 503) where the database does not
+answer. Deliberately not here: what events mean (`document`), who holds a run (`leases`), and who starts, cancels or
+resumes runs (`runs`).
 """
 
 from __future__ import annotations
@@ -10,25 +12,33 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
-from weakref import WeakValueDictionary
 
-from sqlalchemy import Row, Select, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import ColumnElement, Row, Select, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from interleavethinker import http
 from interleavethinker.document import Document, fold
 from interleavethinker.errors import BadRequest, Conflict, NotFound
-from interleavethinker.events import EVENT, Created, Event, Finished, Recorded, Started, Status
-from interleavethinker.types import InterleaveRequest
+from interleavethinker.events import EVENT, Created, Event, Finished, Recorded, Resumed, Started, Status
+from interleavethinker.types import Budget, InterleaveRequest
+from services.orchestrator.news import News, announce
+from services.orchestrator.reaching import JournalAway, answering
 from services.orchestrator.schema import migrate
-from services.orchestrator.tables import EVENTS, RUNS, open_engine
+from services.orchestrator.tables import EVENTS, RUNS, db_now, open_engine
 
 POLL_SECONDS = 1.0
-"""How often a follower looks by itself: only for events that another process wrote; those of this one wake it at
-once."""
+"""How often a follower looks by itself: for events that another process wrote and no news told of (SQLite has none, and
+a connection may be cut)."""
+
+
+class LeaseLost(Conflict):
+    """Another replica works on the run by now; nothing of this one's is taken any more."""
+
+    code = "lease_lost"
 
 
 class RunSummary(NamedTuple):
@@ -53,59 +63,79 @@ class Journal:
     date, on entering."""
 
     def __init__(self, url: str, *, poll: float = POLL_SECONDS) -> None:
-        self._url, self._engine = url, open_engine(url)
+        self._url, self.engine = url, open_engine(url)
         self._poll = poll
-        self._news: WeakValueDictionary[str, asyncio.Condition] = WeakValueDictionary()
 
     async def __aenter__(self) -> Self:
         await migrate(self._url)
+        self.news = News()
+        hearing = self.engine.dialect.name == "postgresql"
+        self._hearing = asyncio.create_task(self.news.listen(self._url)) if hearing else None
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._engine.dispose()
+        if self._hearing:
+            self._hearing.cancel()
+            await asyncio.gather(self._hearing, return_exceptions=True)
+        await self.engine.dispose()
 
     async def ready(self) -> list[str]:
         """What keeps the database from answering; empty when nothing does."""
         try:
             await self._all(select(RUNS.c.id).limit(1))
-        except SQLAlchemyError as error:
-            return [f"the database does not answer ({type(error).__name__})"]
+        except JournalAway as error:
+            return [error.detail]
         return []
 
     async def create(self, request: InterleaveRequest, *, owner: str | None = None) -> str:
         """Begin a run with its `Created` event; its new id. The owner is the tenant whom this is done for, if no other
         is named."""
         owner = owner or http.tenant.get()
-        run_id, now = f"run_{secrets.token_hex(12)}", datetime.now(UTC)
-        async with self._engine.begin() as db:
+        run_id = f"run_{secrets.token_hex(12)}"
+        async with self._writing() as db:
+            now = _time((await db.execute(select(db_now()))).scalar_one())
             row = {"id": run_id, "owner": owner, "created_at": now, "status": Status.QUEUED, "last_seq": 1}
             await db.execute(insert(RUNS).values(**row, request=request.model_dump_json()))
             created = Recorded(run_id=run_id, seq=1, at=now, event=Created(request=request))
             await db.execute(insert(EVENTS).values(_row(created)))
+            await announce(db, run_id, created.event.type)
+        await self.news.tell(run_id, created.event.type)
         return run_id
 
-    async def append(self, run_id: str, event: Event) -> Recorded:
-        """Commit an event, then wake the run's followers.
+    async def append(self, run_id: str, event: Event, *, fence: int | None = None) -> Recorded:
+        """Commit an event, then wake the run's followers. `fence`: of the claim that the event comes from.
 
-        Raises NotFound for an unknown run, Conflict for one that has finished.
+        Raises NotFound for an unknown run, Conflict for one that has finished, LeaseLost for an old fence.
         """
-        number_it = (
-            update(RUNS)
-            .where(RUNS.c.id == run_id, RUNS.c.status.not_in([status for status in Status if status.final]))
-            .values(last_seq=RUNS.c.last_seq + 1, status=_status_after(event) or RUNS.c.status)
-            .returning(RUNS.c.last_seq)
-        )
-        async with self._engine.begin() as db:
+        where: ColumnElement[bool] = RUNS.c.status.not_in([status for status in Status if status.final])
+        if fence is not None:
+            where &= RUNS.c.fence == fence
+        return await self._append(run_id, event, where, fence)
+
+    async def resume(self, run_id: str, budget: Budget | None = None) -> Recorded:
+        """Put a run that was cut short back into the queue, with its `Resumed` event.
+
+        Raises NotFound for an unknown run, Conflict for one that is neither `partial` nor `failed`.
+        """
+        return await self._append(run_id, Resumed(budget=budget), RUNS.c.status.in_([Status.PARTIAL, Status.FAILED]))
+
+    async def _append(
+        self, run_id: str, event: Event, where: ColumnElement[bool], fence: int | None = None
+    ) -> Recorded:
+        changes: dict[str, object] = {"last_seq": RUNS.c.last_seq + 1, "status": _status_after(event) or RUNS.c.status}
+        if isinstance(event, Finished):
+            changes |= {"lease_holder": None, "lease_until": None}
+        number_it = update(RUNS).where(RUNS.c.id == run_id, where).values(changes).returning(RUNS.c.last_seq, db_now())
+        async with self._writing() as db:
             # The update comes first: it locks the run, so that no other writer can be given the same number.
-            seq = (await db.execute(number_it)).scalar()
-            if seq is None:
-                found = (await db.execute(select(RUNS.c.status).where(RUNS.c.id == run_id))).scalar()
-                raise _unknown(run_id) if found is None else Conflict(f"run {run_id} has finished ({found})")
-            recorded = Recorded(run_id=run_id, seq=seq, at=datetime.now(UTC), event=event)
+            numbered = (await db.execute(number_it)).one_or_none()
+            if numbered is None:
+                query = select(RUNS.c.status, RUNS.c.fence).where(RUNS.c.id == run_id)
+                raise _refusal(run_id, (await db.execute(query)).one_or_none(), fence)
+            recorded = Recorded(run_id=run_id, seq=numbered[0], at=_time(numbered[1]), event=event)
             await db.execute(insert(EVENTS).values(_row(recorded)))
-        if news := self._news.get(run_id):
-            async with news:
-                news.notify_all()
+            await announce(db, run_id, event.type)
+        await self.news.tell(run_id, event.type)
         return recorded
 
     async def events(self, run_id: str, *, after: int = 0) -> list[Recorded]:
@@ -121,8 +151,9 @@ class Journal:
         return fold(await self.events(run_id))
 
     async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Recorded, None]:
-        """The run's events above `after`, then each new one as it is committed; ends after `Finished`."""
-        news = self._news.setdefault(run_id, asyncio.Condition())
+        """The run's events above `after`, then each new one as it is committed; ends after `Finished`, unless the run
+        was resumed since."""
+        news = self.news.of(run_id)
         while True:
             async with news:  # held while looking, so that no wake-up can fall between looking and waiting
                 final = (await self.run(run_id)).status.final
@@ -134,8 +165,8 @@ class Journal:
             for recorded in events:
                 yield recorded
                 after = recorded.seq
-                if isinstance(recorded.event, Finished):
-                    return
+            if final and events and isinstance(events[-1].event, Finished):
+                return
 
     async def run(self, run_id: str) -> RunSummary:
         """Raises NotFound."""
@@ -161,14 +192,16 @@ class Journal:
         more = len(rows) > limit
         return Page([_summary(row) for row in rows[:limit]], str(rows[limit - 1].number) if more else None)
 
-    async def unfinished(self) -> list[str]:
-        """The ids of the runs that have not finished, oldest first."""
-        open_ones = RUNS.c.status.in_([status for status in Status if not status.final])
-        return [row.id for row in await self._all(select(RUNS.c.id).where(open_ones).order_by(RUNS.c.number))]
-
     async def _all(self, query: Select) -> Sequence[Row]:
-        async with self._engine.connect() as db:
-            return (await db.execute(query)).all()
+        with answering():
+            async with self.engine.connect() as db:
+                return (await db.execute(query)).all()
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        with answering():
+            async with self.engine.begin() as db:
+                yield db
 
 
 async def _wait(news: asyncio.Condition, seconds: float) -> None:
@@ -194,9 +227,26 @@ def _status_after(event: Event) -> Status | None:
     match event:
         case Started():
             return Status.PROCESSING
+        case Resumed():
+            return Status.QUEUED
         case Finished(status=status):
             return status
     return None
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _refusal(run_id: str, found: Row | None, fence: int | None) -> NotFound | Conflict:
+    """Why the run did not take an event."""
+    if found is None:
+        return _unknown(run_id)
+    if Status(found.status).final:
+        return Conflict(f"run {run_id} has finished ({found.status})")
+    if fence is None:
+        return Conflict(f"run {run_id} has not finished ({found.status}); only a run that was cut short is resumed")
+    return LeaseLost(f"run {run_id} is worked on by another replica (fence {found.fence}, not {fence})")
 
 
 def _unknown(run_id: str) -> NotFound:

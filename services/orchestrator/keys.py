@@ -12,14 +12,17 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Self
 
 from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from interleavethinker.errors import BadRequest, NotFound, Unauthenticated
 from services.orchestrator.access import Caller, Permission
+from services.orchestrator.reaching import answering
 from services.orchestrator.schema import migrate
 from services.orchestrator.tables import API_KEYS, open_engine
 
@@ -82,7 +85,7 @@ class Keys:
             raise BadRequest("a key that may nothing is none: name read, write or admin")
         text = f"itk_{key.id}_{secrets.token_urlsafe(32)}"
         said = ",".join(sorted(key.permissions))
-        async with self._engine.begin() as db:
+        async with self._db() as db:
             await db.execute(insert(API_KEYS).values(**key._asdict() | {"permissions": said, "digest": _digest(text)}))
         return key, text
 
@@ -106,17 +109,23 @@ class Keys:
     async def list(self, tenant: str | None = None) -> list[KeyRow]:
         """All keys, or one tenant's, oldest first; ended ones too."""
         query = select(API_KEYS).order_by(API_KEYS.c.created_at)
-        async with self._engine.connect() as db:
+        async with self._db() as db:
             rows = (await db.execute(query if tenant is None else query.where(API_KEYS.c.tenant == tenant))).all()
         return [_key(row) for row in rows]
 
+    @asynccontextmanager
+    async def _db(self) -> AsyncIterator[AsyncConnection]:
+        with answering():
+            async with self._engine.begin() as db:
+                yield db
+
     async def _row(self, key_id: str) -> Row | None:
-        async with self._engine.connect() as db:
+        async with self._db() as db:
             return (await db.execute(select(API_KEYS).where(API_KEYS.c.id == key_id))).one_or_none()
 
     async def _end(self, key_id: str, at: datetime) -> None:
         lasts_longer = or_(API_KEYS.c.expires_at.is_(None), API_KEYS.c.expires_at > at)
-        async with self._engine.begin() as db:
+        async with self._db() as db:
             await db.execute(update(API_KEYS).where(API_KEYS.c.id == key_id, lasts_longer).values(expires_at=at))
 
 

@@ -12,18 +12,32 @@ planner is asked again with the same seed. Where its answer begins with just tho
 does not, mixing two plans would make a document that nobody planned: the run ends `partial` after the recorded steps,
 with a Conflict.
 
+A run that its user resumes is replayed likewise; a step that only a spent budget had settled is gone on with
+(`standing`).
+
 Deliberately not here: the journal itself, and when to resume (`runs`).
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 
 from interleavethinker.errors import Conflict
-from interleavethinker.events import Drawn, Event, Judged, Planned, StepFinished, StepPlanned
+from interleavethinker.events import (
+    Created,
+    Drawn,
+    Event,
+    Finished,
+    Judged,
+    Planned,
+    Resumed,
+    StepFinished,
+    StepPlanned,
+)
 from interleavethinker.ports import Critic, Generator, Judgement, Planner, Planning
 from interleavethinker.types import Brief, Critique, Drawing, ImageJob, Step
+from services.orchestrator.rules import BudgetSpent
 from services.orchestrator.writing import Record
 
 
@@ -38,7 +52,7 @@ class Replay:
         self.critic = RecordedCritic(critic, events)
         self._write = record
         self._planning = deque(event for event in events if isinstance(event, StepPlanned | Planned))
-        self._drawing = deque(event for event in events if isinstance(event, Drawn | Judged | StepFinished))
+        self._drawing = deque(event for event in standing(events) if isinstance(event, Drawn | Judged | StepFinished))
 
     async def record(self, event: Event) -> None:
         """Write the event if it is new. Raises Conflict where the journal holds another one in its place."""
@@ -65,15 +79,8 @@ class RecordedPlanner:
         if self._end:
             yield self._end
             return
-        known = deque(self._steps)
-        async for part in self._planner.plan(brief, seed=seed, max_steps=max_steps):
-            if not known:
-                yield part
-            elif part != known.popleft():
-                raise Conflict(
-                    "the planner was interrupted and, asked again with the same seed, wrote another plan: "
-                    "only the steps recorded before stand. Ask for a new run to get a whole plan."
-                )
+        async for part in beyond(self._steps, self._planner.plan(brief, seed=seed, max_steps=max_steps)):
+            yield part
 
 
 class RecordedGenerator:
@@ -116,6 +123,41 @@ class RecordedCritic:
 
     async def judge(self, critique: Critique) -> Judgement:
         return self._judged.popleft() if self._judged else await self._critic.judge(critique)
+
+
+async def beyond(known: Sequence[Step], answer: AsyncIterator[Step | Planning]) -> AsyncIterator[Step | Planning]:
+    """What a planner that was asked again says after the steps that are known. Raises Conflict where it does not begin
+    with these."""
+    left = deque(known)
+    async for part in answer:
+        if not left:
+            yield part
+        elif part != left.popleft():
+            raise Conflict(
+                "the planner was interrupted and, asked again with the same seed, wrote another plan: "
+                "only the steps recorded before stand. Ask for a new run to get a whole plan."
+            )
+
+
+def standing(events: Sequence[Event]) -> list[Event]:
+    """The events without the steps that were settled only because a limit was met, in a run that was resumed since:
+    these go on where they stopped, and are settled anew."""
+    most = next((event.request.max_attempts for event in events if isinstance(event, Created)), 0)
+    attempts, settled, undone = Counter[int](), -1, set[int]()
+    limited = False
+    for place, event in enumerate(events):
+        match event:
+            case Drawn(step=step):
+                attempts[step] += 1
+            case StepFinished():
+                settled = place
+            case Finished(problem=problem):
+                limited = problem is not None and problem.code == BudgetSpent.code
+            case Resumed() if limited and settled >= 0:
+                last = events[settled]
+                if isinstance(last, StepFinished) and last.accepted is False and attempts[last.step] < most:
+                    undone.add(settled)
+    return [event for place, event in enumerate(events) if place not in undone]
 
 
 def _same(recorded: Event, event: Event) -> bool:

@@ -1,26 +1,37 @@
-"""The runs under way: starting, limiting, canceling, waiting, and taking them up again after a restart.
+"""The runs: starting, working on them, canceling, resuming, waiting.
 
-Here an error becomes the end of a run: `partial` where finished steps stand, else `failed`, with the problem in words.
-Deliberately not here: the algorithm (`loop`), how a run is replayed (`replay`), and what is stored (`journal`).
+Every replica on a journal does this; which one works on a run is decided by leases (`claims`). Here an error becomes
+the end of a run: `partial` where finished steps stand, else `failed`, with the problem in words. Deliberately not here:
+the algorithm (`loop`), how a run is replayed (`replay`), waiting for services that are away (`patience`), and what is
+stored (`journal`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
 from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import Literal
 
 import structlog
 
 from interleavethinker import http
-from interleavethinker.errors import Conflict, InterleaveError, Malformed, NotFound
-from interleavethinker.events import Event, Finished, Problem, Started, Status
+from interleavethinker.document import Document, fold
+from interleavethinker.errors import BadRequest, Conflict, InterleaveError, Malformed, NotFound
+from interleavethinker.events import Event, Finished, Problem, Recorded, Resumed, Started, Status
 from interleavethinker.ports import Critic, Generator, Planner
-from interleavethinker.types import InterleaveRequest
-from services.orchestrator.journal import Journal
+from interleavethinker.types import Budget, InterleaveRequest
+from services.orchestrator.claims import Claims
+from services.orchestrator.journal import Journal, LeaseLost
+from services.orchestrator.leases import Claim, Leases
 from services.orchestrator.loop import interleave
 from services.orchestrator.metrics import RunMetrics
+from services.orchestrator.patience import Patience, PatientCritic, PatientGenerator, PatientPlanner
+from services.orchestrator.reaching import JournalAway
 from services.orchestrator.replay import Replay
 from services.orchestrator.rules import BudgetSpent
 
@@ -30,7 +41,11 @@ CancelAnswer = Literal["requested", "already_done", "unknown"]
 
 
 class Runs:
-    """Works on runs in tasks of this process, at most `at_once` of them at a time; the others wait as `queued`."""
+    """Works on runs of the journal in tasks of this process, at most `at_once` of them at a time; the others wait as
+    `queued`, or are worked on by other replicas. It begins with `open`, or with the first run that is started here.
+
+    `lease_seconds`: after so much silence others take a run over. `patience`: seconds that a run waits for each
+    service."""
 
     def __init__(
         self,
@@ -41,28 +56,44 @@ class Runs:
         generator: Generator,
         at_once: int = 4,
         speculate: bool = False,
+        lease_seconds: float = 10.0,
+        patience: float = 900.0,
     ) -> None:
         self.journal = journal
         self._planner, self._critic, self._generator = planner, critic, generator
-        self._room = asyncio.Semaphore(at_once)
-        self._speculate = speculate
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._speculate, self._patience = speculate, patience
+        self.replica = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        leases = Leases(journal.engine, self.replica, lease_seconds)
+        self._claims = Claims(leases, journal.news, self._work, at_once=at_once)
+
+    def open(self) -> None:
+        """Begin to work on whatever waits in the journal."""
+        self._claims.open()
 
     async def start(self, request: InterleaveRequest, *, owner: str | None = None) -> str:
-        """Write the run into the journal and begin to work on it; its id."""
+        """Write the run into the journal, for the first replica that has room; its id."""
         run_id = await self.journal.create(request, owner=owner)
-        self._launch(run_id)
+        self.open()
         return run_id
 
-    async def resume(self) -> list[str]:
-        """Take up every unfinished run of the journal; their ids. Called once, at start-up."""
-        unfinished = await self.journal.unfinished()
-        for run_id in unfinished:
-            self._launch(run_id)
-        return unfinished
+    async def resume(self, run_id: str, budget: Budget | None = None) -> None:
+        """Let a run that was cut short go on from what stands, with another budget where one is given.
+
+        Raises NotFound, Conflict for a run that was not cut short, BadRequest where its drawings are spent.
+        """
+        document = await self.journal.document(run_id)
+        draws = sum(len(step.attempts) for step in document.steps)
+        most = (budget or document.request.budget).max_draws
+        if document.status in (Status.PARTIAL, Status.FAILED) and most is not None and draws >= most:
+            raise BadRequest(
+                f"{draws} drawings are made and budget.max_draws is {most}: give a budget with a higher one"
+            )
+        await self.journal.resume(run_id, budget)
+        self.open()
 
     async def cancel(self, run_id: str) -> CancelAnswer:
-        """End the run as `canceled`; what it has finished stays readable. On return nothing of it is under way."""
+        """End the run as `canceled`; what it has finished stays readable. On return nothing of it is under way here;
+        another replica that works on it stops within a second."""
         try:
             # The end is written first: from here on the journal takes no other event of this run.
             await self._append(run_id, Finished(status=Status.CANCELED), RunMetrics([]))
@@ -70,9 +101,7 @@ class Runs:
             return "unknown"
         except Conflict:
             return "already_done"
-        if task := self._tasks.get(run_id):
-            task.cancel()
-            await asyncio.wait({task})
+        await self._claims.drop(run_id)
         return "requested"
 
     async def wait(self, run_id: str, seconds: float) -> bool:
@@ -86,64 +115,83 @@ class Runs:
         return True
 
     async def close(self) -> None:
-        """Stop working, with no word in the journal: the runs are taken up again at the next start."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Stop working, with no word in the journal: other replicas take the runs up at once, or this one at its next
+        start."""
+        await self._claims.close()
 
-    def _launch(self, run_id: str) -> None:
-        self._tasks[run_id] = task = asyncio.create_task(self._run(run_id), name=run_id)
-        task.add_done_callback(lambda done: self._left(run_id, done))
+    async def _work(self, claim: Claim) -> None:
+        http.run_id.set(claim.run_id)
+        http.run_fence.set(claim.fence)
+        try:
+            http.tenant.set(await self.journal.owner(claim.run_id))
+            await self._make(claim, await self.journal.events(claim.run_id))
+        except (LeaseLost, JournalAway) as error:
+            log.warning("run dropped; whoever can takes it up from what is recorded", reason=error.detail)
 
-    def _left(self, run_id: str, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(run_id, None)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("run left without an end; it is taken up at the next start", run_id=run_id, exc_info=error)
+    async def _make(self, claim: Claim, past: list[Recorded]) -> None:
+        events, document = [recorded.event for recorded in past], fold(past)
+        elapsed = _clock(claim, past)
+        limit = document.request.budget.max_seconds
+        metrics = RunMetrics(events)
 
-    async def _run(self, run_id: str) -> None:
-        http.run_id.set(run_id)
-        http.tenant.set(await self.journal.owner(run_id))
-        async with self._room:
-            past = await self.journal.events(run_id)
-            events = [recorded.event for recorded in past]
-            began = next((recorded.at for recorded in past if isinstance(recorded.event, Started)), datetime.now(UTC))
-            metrics = RunMetrics(events)
+        def patience(service: str) -> Patience:
+            return Patience(service, self._patience, lambda: None if limit is None else limit - elapsed())
 
-            async def record(event: Event) -> None:
-                await self._append(run_id, event, metrics)
+        async def record(event: Event) -> None:
+            await self._append(claim.run_id, event, metrics, claim.fence)
 
-            replay = Replay(
-                events, planner=self._planner, generator=self._generator, critic=self._critic, record=record
+        replay = Replay(
+            events,
+            planner=PatientPlanner(self._planner, patience("planner")),
+            generator=PatientGenerator(self._generator, patience("generator")),
+            critic=PatientCritic(self._critic, patience("critic")),
+            record=record,
+        )
+        try:
+            await record(Started())
+            await interleave(
+                document.request,
+                planner=replay.planner,
+                generator=replay.generator,
+                critic=replay.critic,
+                record=replay.record,
+                elapsed=lambda: 0.0 if replay.generator.recorded else elapsed(),
+                speculate=self._speculate,
             )
-            try:
-                await record(Started())
-                await interleave(
-                    (await self.journal.run(run_id)).request,
-                    planner=replay.planner,
-                    generator=replay.generator,
-                    critic=replay.critic,
-                    record=replay.record,
-                    elapsed=lambda: 0.0 if replay.generator.recorded else (datetime.now(UTC) - began).total_seconds(),
-                    speculate=self._speculate,
-                )
-                end = Finished(status=Status.SUCCEEDED)
-            except Exception as error:
-                end = await self._end(run_id, error)
-            try:
-                await record(end)
-            except Conflict:
-                log.info("run was ended elsewhere")
+            end = Finished(status=Status.SUCCEEDED)
+        except (LeaseLost, JournalAway):
+            raise
+        except Exception as error:
+            end = _end(await self.journal.document(claim.run_id), error)
+        try:
+            await record(end)
+        except LeaseLost:
+            raise
+        except Conflict:
+            log.info("run was ended elsewhere")
 
-    async def _append(self, run_id: str, event: Event, metrics: RunMetrics) -> None:
-        await self.journal.append(run_id, event)
+    async def _append(self, run_id: str, event: Event, metrics: RunMetrics, fence: int | None = None) -> None:
+        await self.journal.append(run_id, event, fence=fence)
         metrics.observe(event)
 
-    async def _end(self, run_id: str, error: Exception) -> Finished:
-        """What the error makes of the run. A limit that the caller set is no failure, even before the first step."""
-        document = await self.journal.document(run_id)
-        stands = isinstance(error, BudgetSpent) or any(step.finished for step in document.steps)
-        return Finished(status=Status.PARTIAL if stands else Status.FAILED, problem=_problem(error))
+
+def _clock(claim: Claim, past: list[Recorded]) -> Callable[[], float]:
+    """Seconds since the run was first taken up, or first since it was last resumed; by the database's clock up to the
+    claim, so that replicas need not agree on the time."""
+    began = claim.now
+    for recorded in reversed(past):
+        if isinstance(recorded.event, Started):
+            began = recorded.at
+        elif isinstance(recorded.event, Resumed):
+            break
+    before, claimed = (claim.now - began).total_seconds(), time.monotonic()
+    return lambda: before + time.monotonic() - claimed
+
+
+def _end(document: Document, error: Exception) -> Finished:
+    """What the error makes of the run. A limit that the caller set is no failure, even before the first step."""
+    stands = isinstance(error, BudgetSpent) or any(step.finished for step in document.steps)
+    return Finished(status=Status.PARTIAL if stands else Status.FAILED, problem=_problem(error))
 
 
 def _problem(error: Exception) -> Problem:

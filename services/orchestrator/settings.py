@@ -38,7 +38,13 @@ class OrchestratorSettings(BaseModel):
         default_factory=lambda: f"sqlite:///{state_dir() / 'journal.db'}",
         description="sqlite:///path/to/file or postgresql://user:password@host/database",
     )
-    runs_at_once: int = Field(default=4, ge=1, description="further runs wait as `queued`")
+    runs_at_once: int = Field(default=4, ge=1, description="of this replica; further runs wait as `queued`")
+    lease_seconds: float = Field(
+        default=10.0, ge=0.5, description="a replica that is silent for so long has lost its runs to the others"
+    )
+    patience_seconds: float = Field(
+        default=900.0, ge=0, description="how long, in all, a run waits for each service that is away, before it ends"
+    )
     speculate: bool = Field(default=False, description="hint at the next step's drawing while the critic thinks")
     wait_seconds: float = Field(default=300, gt=0, description="the longest `Prefer: wait=N` that is honoured")
     images: ImageLimits = ImageLimits()

@@ -1,5 +1,6 @@
 """The journal's tables, and the engine they live in: what the database looks like now. How one of an earlier
-release gets there is in `migrations/`; a test holds the two together."""
+release gets there is in `migrations/`; a test holds the two together.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from interleavethinker.errors import BadSettings
 
@@ -41,6 +44,23 @@ class Utc(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value and value.replace(tzinfo=value.tzinfo or UTC)
+
+
+class db_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
+    """Now, in seconds since 1970, by the clock of the database: the one clock that all replicas share."""
+
+    type = Float(53)
+    inherit_cache = True
+
+
+@compiles(db_now, "sqlite")
+def _(element: Any, compiler: Any, **_: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(db_now, "postgresql")
+def _(element: Any, compiler: Any, **_: Any) -> str:
+    return "(extract(epoch from clock_timestamp())::double precision)"
 
 
 METADATA = MetaData()
@@ -101,7 +121,11 @@ def open_engine(url: str) -> AsyncEngine:
             event.listen(engine.sync_engine, "connect", _set_up_sqlite)
             return engine
         case "postgresql":
-            return create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_pre_ping=True)
+            return create_async_engine(
+                parsed.set(drivername="postgresql+asyncpg"),
+                pool_pre_ping=True,
+                connect_args={"timeout": 5, "command_timeout": 30},
+            )
     shown = parsed.render_as_string(hide_password=True)
     raise BadSettings(f"journal URL {shown!r}: write sqlite:///path/to/journal.db or postgresql://...")
 
