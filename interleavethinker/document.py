@@ -152,6 +152,7 @@ def fold(events: Iterable[Recorded]) -> Document:
             "run_id": first.run_id,
             "created_at": first.at,
             "steps": tuple(steps.values()),
+            "screenings": tuple(screenings),
         }
     )
 

@@ -70,6 +70,8 @@ class ContentFilter(Protocol):
 
     name: str
     """As name@revision, for the provenance."""
+    sees_images: bool
+    """Whether `image` looks at all. One that does not is not asked, and no picture is said to have been screened."""
 
     async def prompt(self, text: str) -> ContentVerdict:
         """May this be planned, or drawn?"""

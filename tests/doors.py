@@ -27,15 +27,23 @@ BOTH = (Permission.READ, Permission.WRITE)
 
 @asynccontextmanager
 async def opened(
-    path: Path, blobs: Blobs, *prompts: str, planner: Any = None, generator: Any = None, **settings: Any
+    path: Path,
+    blobs: Blobs,
+    *prompts: str,
+    planner: Any = None,
+    generator: Any = None,
+    content: Any = None,
+    verdicts: Any = (),
+    **settings: Any,
 ) -> AsyncIterator[tuple[FastAPI, httpx2.AsyncClient]]:
     """An app on a journal under `path`, and a client of it that bears no key."""
     app = create_app(
         OrchestratorSettings(journal=f"sqlite:///{path}/journal.db", **settings),
         planner=planner or FakePlanner(steps_of(*(prompts or ("a hill", "a snowman")))),
-        critic=FakeCritic(),
+        critic=FakeCritic(verdicts),
         generator=generator or FakeGenerator(blobs),
         blobs=blobs,
+        content=content,
     )
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with (

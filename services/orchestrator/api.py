@@ -6,6 +6,7 @@ Deliberately not here: what a run does (`runs`), the shapes (`door`), and buildi
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -19,6 +20,7 @@ from services.orchestrator.intake import Fetch
 from services.orchestrator.journal import Journal
 from services.orchestrator.links import Signer
 from services.orchestrator.runs import Runs
+from services.orchestrator.screening import Guards
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stream import as_sse
 from services.strict import StrictRoute
@@ -33,6 +35,13 @@ class House(NamedTuple):
     blobs: Blobs
     signer: Signer | None = None
     fetch: Fetch | None = None
+    guards: Guards = Guards()
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How long a run is kept, from when it was asked for."""
+        days = self.settings.retention_days
+        return None if days is None else timedelta(days=days)
 
     def base_url(self, request: Request) -> str:
         return self.settings.public_url or str(request.base_url)
@@ -75,6 +84,7 @@ async def make_document(
 
     Answers at once with links; or waits; or streams. However it answers, and if the caller leaves, the work goes on.
     """
+    await house.guards.admit(ask.prompt)
     run_id = await house.runs.start(await ask.request(house.blobs, house.settings.images, house.fetch))
     headers = {"Location": Links.of(run_id, house.base_url(request)).self, http.RUN_ID: run_id}
     if http.EVENT_STREAM in accept:
@@ -83,9 +93,11 @@ async def make_document(
         seconds = min(float(wished[1]), house.settings.wait_seconds)
         headers["Preference-Applied"] = f"wait={seconds:.0f}"
         if await house.runs.wait(run_id, seconds):
-            view = DocumentView.of(await house.journal.document(run_id), house.base_url(request), house.signer)
+            view = DocumentView.of(
+                await house.journal.document(run_id), house.base_url(request), house.signer, house.retention
+            )
             return JSONResponse(view.model_dump(mode="json"), headers=headers)
-    run = RunView.of(await house.journal.run(run_id), house.base_url(request))
+    run = RunView.of(await house.journal.run(run_id), house.base_url(request), house.retention)
     return JSONResponse(run.model_dump(mode="json"), status_code=202, headers=headers)
 
 
@@ -98,13 +110,15 @@ async def list_runs(
 ) -> RunList:
     """All of the caller's runs, newest first."""
     page = await house.journal.runs(owner=http.tenant.get(), limit=limit, cursor=cursor)
-    return RunList(runs=[RunView.of(run, house.base_url(request)) for run in page.runs], next=page.cursor)
+    return RunList(
+        runs=[RunView.of(run, house.base_url(request), house.retention) for run in page.runs], next=page.cursor
+    )
 
 
 @router.get("/interleave/{run_id}")
 async def read_run(run_id: RunId, request: Request, house: InHouse) -> DocumentView:
     """How the run stands, and its document as far as it has come."""
-    return DocumentView.of(await house.journal.document(run_id), house.base_url(request), house.signer)
+    return DocumentView.of(await house.journal.document(run_id), house.base_url(request), house.signer, house.retention)
 
 
 @router.get("/interleave/{run_id}/events", response_class=StreamingResponse, responses={200: EVENT_STREAM})

@@ -19,7 +19,7 @@ from interleavethinker.clients.base import ServiceClient
 from interleavethinker.clients.critic import CriticClient
 from interleavethinker.clients.generator import GeneratorClient
 from interleavethinker.clients.planner import PlannerClient
-from interleavethinker.ports import Blobs, Critic, Generator, Planner
+from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
 from services.orchestrator.access import Gate, own_run
@@ -31,6 +31,7 @@ from services.orchestrator.keys import Keys
 from services.orchestrator.links import Signer
 from services.orchestrator.rates import Rates
 from services.orchestrator.runs import Runs
+from services.orchestrator.screening import Guards, open_filter
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.tokens import Tokens
 
@@ -47,6 +48,7 @@ def create_app(
     critic: Critic | None = None,
     generator: Generator | None = None,
     blobs: Blobs | None = None,
+    content: ContentFilter | None = None,
 ) -> FastAPI:
     """The service, ready to be served. A port that is not given is the client of the URL in the settings."""
     settings = settings or load_section("orchestrator", OrchestratorSettings)
@@ -63,6 +65,7 @@ def create_app(
     }
     journal = Journal(settings.journal)
     rates = Rates(settings.rates)
+    guards = Guards(content or open_filter(settings.filter), blobs=blobs, rates=rates)
     keys = Keys(settings.journal) if settings.auth != "off" else None
     tokens = Tokens(settings.oidc) if settings.auth == "oidc" else None
     secret = settings.links.secret if settings.auth != "off" else None
@@ -93,9 +96,10 @@ def create_app(
                 speculate=settings.speculate,
                 lease_seconds=settings.lease_seconds,
                 patience=settings.patience_seconds,
+                guards=guards,
             )
             stack.push_async_callback(runs.close)
-            app.state.house = House(settings, journal, runs, blobs, signer, PictureFetch(settings.references))
+            app.state.house = House(settings, journal, runs, blobs, signer, PictureFetch(settings.references), guards)
             runs.open()
             log.info("looking for runs", replica=runs.replica)
             yield

@@ -1,6 +1,6 @@
-"""What an operator does by hand on the orchestrator's database: `keys create|list|revoke|rotate`.
+"""What an operator does by hand, or by a timer: `keys create|list|revoke|rotate`, and `gc`.
 
-The parser's part and the doing of it; what a key is stands in `keys`.
+The parser's part and the doing of it; what a key is stands in `keys`, what is collected in `collection`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,14 @@ import re
 import sys
 from datetime import timedelta
 
+from interleavethinker.blobs import open_store
+from interleavethinker.settings import BlobSettings, load_section
 from services.orchestrator.access import Permission
+from services.orchestrator.collection import collect
 from services.orchestrator.keys import KeyRow, Keys
+from services.orchestrator.schema import migrate
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.tables import open_engine
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -45,6 +50,32 @@ def add_keys(roles: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     rotate.add_argument(
         "--grace", type=duration, default=timedelta(hours=24), metavar="24h", help="when the old one ends"
     )
+
+
+def add_gc(roles: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The parser of `gc`."""
+    gc = roles.add_parser("gc", help="delete runs past their retention, and images that no run refers to")
+    gc.add_argument("--older-than", type=duration, default=timedelta(hours=24), metavar="24h", help="of images")
+    gc.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+
+
+async def gc(chosen: argparse.Namespace, settings: OrchestratorSettings) -> None:
+    """Do it, and say how much it was."""
+    days = settings.retention_days
+    await migrate(settings.journal)
+    engine = open_engine(settings.journal)
+    try:
+        done = await collect(
+            engine,
+            open_store(load_section("blobs", BlobSettings)),
+            older_than=chosen.older_than,
+            retention=None if days is None else timedelta(days=days),
+            dry_run=chosen.dry_run,
+        )
+    finally:
+        await engine.dispose()
+    verb = "would be deleted" if chosen.dry_run else "deleted"
+    print(f"{verb}: {done.runs} runs, {done.blobs} images; {done.kept} old images are still referred to")
 
 
 async def keys(chosen: argparse.Namespace, settings: OrchestratorSettings) -> None:

@@ -5,7 +5,7 @@ Deliberately not here: the routes (`api`), and the request as the inside knows i
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
@@ -98,14 +98,19 @@ class RunView(BaseModel):
     id: str
     status: Status
     created_at: datetime
+    expires_at: datetime | None = Field(default=None, description="may be deleted from then on; null: it is kept")
     prompt: str
     links: Links
 
     @classmethod
-    def of(cls, run: RunSummary, base_url: str) -> RunView:
-        links = Links.of(run.id, base_url)
+    def of(cls, run: RunSummary, base_url: str, retention: timedelta | None = None) -> RunView:
         return cls(
-            id=run.id, status=run.status, created_at=run.created_at, prompt=run.request.brief.prompt, links=links
+            id=run.id,
+            status=run.status,
+            created_at=run.created_at,
+            expires_at=retention and run.created_at + retention,
+            prompt=run.request.brief.prompt,
+            links=Links.of(run.id, base_url),
         )
 
 
@@ -114,6 +119,7 @@ class DocumentView(BaseModel):
 
     id: str
     status: Status
+    expires_at: datetime | None = Field(default=None, description="may be deleted from then on; null: it is kept")
     links: Links
     document: Document
     digest: str = Field(description="of the document's content: equal for equal texts, pictures and verdicts")
@@ -122,7 +128,9 @@ class DocumentView(BaseModel):
     )
 
     @classmethod
-    def of(cls, document: Document, base_url: str, signer: Signer | None = None) -> DocumentView:
+    def of(
+        cls, document: Document, base_url: str, signer: Signer | None = None, retention: timedelta | None = None
+    ) -> DocumentView:
         links = Links.of(document.run_id, base_url)
         places = {digest: links.image.replace("{digest}", digest) for digest in document.images}
         if signer:
@@ -130,6 +138,7 @@ class DocumentView(BaseModel):
         return cls(
             id=document.run_id,
             status=document.status,
+            expires_at=retention and document.created_at + retention,
             links=links,
             document=document,
             digest=document.digest,

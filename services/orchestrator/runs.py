@@ -34,6 +34,7 @@ from services.orchestrator.patience import Patience, PatientCritic, PatientGener
 from services.orchestrator.reaching import JournalAway
 from services.orchestrator.replay import Replay
 from services.orchestrator.rules import BudgetSpent
+from services.orchestrator.screening import Guards
 
 log = structlog.get_logger(__name__)
 
@@ -58,8 +59,10 @@ class Runs:
         speculate: bool = False,
         lease_seconds: float = 10.0,
         patience: float = 900.0,
+        guards: Guards | None = None,
     ) -> None:
         self.journal = journal
+        self._guards = guards or Guards()
         self._planner, self._critic, self._generator = planner, critic, generator
         self._speculate, self._patience = speculate, patience
         self.replica = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -142,8 +145,10 @@ class Runs:
 
         replay = Replay(
             events,
-            planner=PatientPlanner(self._planner, patience("planner")),
-            generator=PatientGenerator(self._generator, patience("generator")),
+            planner=PatientPlanner(self._guards.planner(self._planner, record, events), patience("planner")),
+            generator=self._guards.counted(
+                PatientGenerator(self._guards.generator(self._generator, record, events), patience("generator"))
+            ),
             critic=PatientCritic(self._critic, patience("critic")),
             record=record,
         )

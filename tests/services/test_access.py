@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from interleavethinker.blobs import DirectoryBlobs
+from interleavethinker.blobs import DirectoryBlobs, TenantBlobs
 from interleavethinker.errors import BadRequest, NotFound, Unauthenticated
 from interleavethinker.http import PROBLEM_JSON
 from services.anatomy import OPEN_PATHS
@@ -166,7 +166,7 @@ async def test_another_tenants_run_is_as_unknown_as_none(tmp_path: Path, blobs: 
 
 
 async def test_a_signed_link_opens_one_picture_for_a_while(tmp_path: Path, blobs: DirectoryBlobs):
-    async with opened(tmp_path, blobs, auth="keys", links=LinkSettings(secret=SECRET)) as (_, client):
+    async with opened(tmp_path, TenantBlobs(blobs), auth="keys", links=LinkSettings(secret=SECRET)) as (_, client):
         ours = await key(tmp_path, "ours")
         made = (await client.post("/interleave", json=SNOWMAN, headers=ours | WAIT)).json()
         (first, link), (second, _) = list(made["images"].items())[:2]
