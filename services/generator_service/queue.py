@@ -29,7 +29,8 @@ def celery_app(settings: GeneratorSettings, redis_url: str) -> Celery:
     app = Celery("generator", broker=redis_url, set_as_current=False)
     app.conf.update(
         task_serializer="json",
-        accept_content=["json"],
+        accept_content=["json"],  # a message that is a pickle would run whatever its sender wants
+        result_accept_content=["json"],
         task_ignore_result=True,
         task_queues=[Queue(name) for name in QUEUES.values()],
         task_default_queue=QUEUES[Priority.NORMAL],
