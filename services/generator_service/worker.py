@@ -22,7 +22,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from interleavethinker import http
-from interleavethinker.errors import InterleaveError, NotFound
+from interleavethinker.errors import InterleaveError, NotFound, Unavailable
 from interleavethinker.events import Problem
 from interleavethinker.ports import Blobs, put_image
 from interleavethinker.types import Drawing, ImageJob
@@ -80,6 +80,9 @@ class Worker:
             celery.worker.state.should_stop = os.EX_SOFTWARE  # a new process may draw again, this one cannot
         except LeaseLost:
             raise
+        except OSError as error:  # a full disk, a store that is away: another time, or elsewhere, it may be drawn
+            detail = f"the worker cannot read or write pictures ({error.strerror or error}): free the image store"
+            self._fail(lease, Problem(code=Unavailable.code, detail=detail, retryable=True))
         except Exception as error:  # whatever a model raises ends its job, not the worker
             log.exception("drawing failed", job_id=lease.job_id)
             self._fail(lease, Problem(code="draw_failed", detail=f"drawing failed: {type(error).__name__}: {error}"))

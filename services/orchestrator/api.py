@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from interleavethinker import http
 from interleavethinker.errors import NotFound
 from interleavethinker.ports import Blobs
-from services.orchestrator.door import Ask, CancelView, DocumentView, Links, RunList, RunView
+from services.orchestrator.door import Ask, CancelView, DocumentView, Links, ResumeAsk, RunList, RunView
 from services.orchestrator.intake import Fetch
 from services.orchestrator.journal import Journal
 from services.orchestrator.links import Signer
@@ -54,7 +54,7 @@ def _house(request: Request) -> House:
 InHouse = Annotated[House, Depends(_house)]
 RunId = Annotated[str, Path(description="as POST /interleave gave it", examples=["run_0123456789abcdef01234567"])]
 EVENT_STREAM: dict[str, Any] = {
-    "description": "The events, each with its number as `id`; ends after `finished`.",
+    "description": "The events, each with its number as `id`; ends after the last `finished`.",
     "content": {http.EVENT_STREAM: {"schema": {"type": "string"}}},
 }
 router = APIRouter(tags=["documents"], route_class=StrictRoute)
@@ -162,6 +162,20 @@ async def cancel_run(run_id: RunId, house: InHouse) -> CancelView:
     if answer == "unknown":
         raise NotFound(f"there is no run {run_id!r}", cancel=answer)
     return CancelView(cancel=answer)
+
+
+@router.post("/interleave/{run_id}/resume", status_code=202)
+async def resume_run(
+    run_id: RunId, request: Request, response: Response, house: InHouse, ask: ResumeAsk | None = None
+) -> RunView:
+    """Let a run that ended `partial` or `failed` go on from what stands: nothing recorded is asked or drawn again.
+
+    Its `budget.max_seconds` counts anew; drawings made count on, so a spent `max_draws` needs a higher one in the body.
+    """
+    await house.runs.resume(run_id, ask.budget if ask else None)
+    view = RunView.of(await house.journal.run(run_id), house.base_url(request))
+    response.headers["Location"] = view.links.self
+    return view
 
 
 def _stream(house: House, run_id: str, after: int, headers: dict[str, str]) -> StreamingResponse:

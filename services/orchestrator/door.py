@@ -153,6 +153,16 @@ class RunList(BaseModel):
     next: str | None
 
 
+class ResumeAsk(BaseModel):
+    """How a run that was cut short goes on. The body may be left out."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"examples": [{"budget": {"max_draws": 24}}]}
+    )
+
+    budget: Budget | None = Field(default=None, description="in place of the request's; null: as it was")
+
+
 class CancelView(BaseModel):
     """What became of a cancel. An unknown run answers 404 with `cancel: unknown` in the problem."""
 

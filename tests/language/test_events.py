@@ -18,6 +18,7 @@ from interleavethinker.events import (
     Planned,
     Problem,
     Recorded,
+    Resumed,
     Screened,
     Started,
     Status,
@@ -26,6 +27,7 @@ from interleavethinker.events import (
 )
 from interleavethinker.types import (
     Brief,
+    Budget,
     Drawing,
     ImageJob,
     ImageRef,
@@ -49,6 +51,7 @@ EVENTS: list[Event] = [
     Drawn(step=1, number=1, job=JOB, drawing=Drawing(job_id=JOB.id, image=IMAGE, model="m@1", draw_seconds=0.2)),
     Judged(step=1, number=1, verdict=Verdict(outcome=Outcome.REVISE, refined_prompt="bluer", confidence=0.75)),
     StepFinished(step=1, kept=1, accepted=False),
+    Resumed(budget=Budget(max_draws=3)),
     Finished(status=Status.FAILED, problem=Problem(code="unavailable", detail="gone", retryable=True)),
 ]
 
