@@ -27,13 +27,14 @@ from interleavethinker.events import (
     Problem,
     Recorded,
     Resumed,
+    Screened,
     Started,
     Status,
     StepFinished,
     StepPlanned,
     StepReopened,
 )
-from interleavethinker.types import Digest, ImageRef, InterleaveRequest, Step, Value, Verdict
+from interleavethinker.types import Digest, ImageRef, InterleaveRequest, Screening, Step, Value, Verdict
 
 
 class DocumentAttempt(Value):
@@ -49,6 +50,7 @@ class DocumentAttempt(Value):
     image: ImageRef
     model: str = ""
     verdict: Verdict | None = None
+    critic: str = ""
     queue_seconds: float = 0.0
     draw_seconds: float = 0.0
     judge_seconds: float = 0.0
@@ -105,8 +107,12 @@ class Document(Value):
     created_at: datetime
     finished_at: datetime | None = None
     reasoning: str = ""
+    planner: str = Field(default="", description="what wrote the plan, as name@revision; `critic` and `model` likewise")
     plan_seconds: float = 0.0
     steps: tuple[DocumentStep, ...] = ()
+    screenings: tuple[Screening, ...] = Field(
+        default=(), description="what the content filter said, where there is one"
+    )
     problem: Problem | None = None
     origin: Origin | None = None
 
@@ -150,14 +156,17 @@ def fold(events: Iterable[Recorded]) -> Document:
         raise ValueError(f"a run begins with a created event, not with {first.event.type}")
     facts: dict[str, object] = {"status": Status.QUEUED, "request": first.event.request}
     steps: dict[int, DocumentStep] = {}
+    screenings: list[Screening] = []
     for recorded in rest:
         match recorded.event:
             case Started():
                 facts |= {"status": Status.PROCESSING}
             case StepPlanned(step=step):
                 steps[step.index] = DocumentStep(step=step)
-            case Planned(plan=plan, seconds=seconds):
-                facts |= {"reasoning": plan.reasoning, "plan_seconds": seconds}
+            case Planned(plan=plan, seconds=seconds, model=model):
+                facts |= {"reasoning": plan.reasoning, "plan_seconds": seconds, "planner": model}
+            case Screened(screening=screening):
+                screenings.append(screening)
             case PlanEdited(plan=plan):
                 steps = {step.index: _replanned(steps.get(step.index), step) for step in plan.steps}
             case PlanAwaited():
@@ -187,6 +196,7 @@ def fold(events: Iterable[Recorded]) -> Document:
             "run_id": first.run_id,
             "created_at": first.at,
             "steps": tuple(_with_stale(steps.values(), first.event.request)),
+            "screenings": tuple(screenings),
         }
     )
 
@@ -230,8 +240,8 @@ def _after(entry: DocumentStep, event: Drawn | Judged | StepFinished | StepReope
                 draw_seconds=drawing.draw_seconds,
             )
             return entry.model_copy(update={"attempts": (*entry.attempts, attempt)})
-        case Judged(number=number, verdict=verdict, seconds=seconds):
-            judged = {"verdict": verdict, "judge_seconds": seconds}
+        case Judged(number=number, verdict=verdict, seconds=seconds, model=model):
+            judged = {"verdict": verdict, "judge_seconds": seconds, "critic": model}
             attempts = (a.model_copy(update=judged) if a.number == number else a for a in entry.attempts)
             return entry.model_copy(update={"attempts": tuple(attempts)})
         case StepFinished(kept=kept, accepted=accepted):

@@ -11,7 +11,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from interleavethinker.types import Budget, Drawing, ImageJob, InterleaveRequest, Plan, Step, Value, Verdict
+from interleavethinker.types import (
+    Budget,
+    Drawing,
+    ImageJob,
+    InterleaveRequest,
+    Plan,
+    Screening,
+    Step,
+    Value,
+    Verdict,
+)
 
 
 class Status(StrEnum):
@@ -66,6 +76,7 @@ class Planned(Value):
     plan: Plan
     raw: tuple[str, ...] = ()
     seconds: float = 0.0
+    model: str = Field(default="", description="planner as name@revision")
 
 
 class Drawn(Value):
@@ -87,6 +98,14 @@ class Judged(Value):
     verdict: Verdict
     raw: tuple[str, ...] = ()
     seconds: float = 0.0
+    model: str = Field(default="", description="critic as name@revision")
+
+
+class Screened(Value):
+    """The content filter looked at something. Comes only where there is a filter."""
+
+    type: Literal["screened"] = "screened"
+    screening: Screening
 
 
 class StepFinished(Value):
@@ -174,6 +193,7 @@ Event = Annotated[
     | PlanAwaited
     | PlanEdited
     | PlanApproved
+    | Screened
     | Drawn
     | Judged
     | StepFinished

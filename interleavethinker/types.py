@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -178,6 +178,19 @@ class ImageJob(Value):
     @property
     def id(self) -> str:
         return self.content_digest
+
+
+class Screening(Value):
+    """What a content filter said of the brief, of a prompt about to be drawn, or of a picture before it is shown.
+
+    A picture that was not allowed is shown nowhere, and `job_id` is all that is said of it.
+    """
+
+    subject: Literal["brief", "prompt", "image"]
+    job_id: Digest | None = Field(default=None, description="whose prompt or picture; null for the brief")
+    allowed: bool
+    reason: str = Field(default="", max_length=1_000)
+    filter: str = Field(default="", description="what said so, as name@revision")
 
 
 class Drawing(Value):

@@ -25,7 +25,7 @@ class ServiceClient:
 
     `timeout`: seconds without a byte before a call counts as lost. `patience`: seconds for which an absent service is
     waited for, over all attempts, of which `attempts` may set a number. `transport` takes the calls instead of the
-    network, as `httpx2.ASGITransport(app)` does.
+    network, as `httpx2.ASGITransport(app)` does. `token` is borne on each call (`settings.InternalSettings`).
     """
 
     def __init__(
@@ -36,10 +36,12 @@ class ServiceClient:
         patience: float = 30.0,
         attempts: int | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
+        token: str | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._http = httpx2.AsyncClient(
             base_url=self.base_url,
+            headers={"Authorization": f"Bearer {token}"} if token else None,
             timeout=httpx2.Timeout(timeout, connect=5.0),
             limits=httpx2.Limits(max_connections=None),
             transport=transport,

@@ -47,10 +47,13 @@ class Worker:
         self._backend, self._loaded, self._desk = backend, loaded, desk
         self._heartbeat, self._blobs, self._max_pixels = heartbeat, blobs, max_pixels
 
-    def draw(self, job_id: str, run_id: str | None = None, request_id: str | None = None) -> None:
+    def draw(
+        self, job_id: str, run_id: str | None = None, request_id: str | None = None, tenant: str | None = None
+    ) -> None:
         """The task: draw the job if it is there to be drawn. A duplicate finds it taken or done and does nothing."""
         http.run_id.set(run_id)
         http.request_id.set(request_id)
+        http.tenant.set(tenant)
         lease = self._desk.claim(job_id)
         if lease is None:
             return log.debug("nothing to draw", job_id=job_id)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Header, Path, Request, Response
@@ -16,11 +17,15 @@ from interleavethinker import http
 from interleavethinker.events import Status
 from interleavethinker.ports import Blobs
 from interleavethinker.types import Value
+from services.orchestrator.access import Caller
 from services.orchestrator.door import EVENT_TYPES, DocumentView, Links, RunView, WebhookAsk
 from services.orchestrator.idempotency import FORM, Key
+from services.orchestrator.intake import Fetch
 from services.orchestrator.journal import Begun, Journal, RunSummary
+from services.orchestrator.links import Signer
 from services.orchestrator.outbox import Hook
 from services.orchestrator.runs import Runs
+from services.orchestrator.screening import Guards
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stream import as_sse
 from services.orchestrator.waiting import Place, positions, waiting
@@ -51,6 +56,15 @@ class House(NamedTuple):
     runs: Runs
     blobs: Blobs
     webhooks: Webhooks
+    guards: Guards
+    fetch: Fetch
+    signer: Signer | None
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How long a run is kept, from when it was asked for."""
+        days = self.settings.retention_days
+        return None if days is None else timedelta(days=days)
 
     def base_url(self, request: Request) -> str:
         return self.settings.public_url or str(request.base_url)
@@ -62,13 +76,15 @@ class House(NamedTuple):
     async def views(self, request: Request, runs: Sequence[RunSummary]) -> list[RunView]:
         """The runs, and where they stand in the queue."""
         places = await self._places([run.id for run in runs if run.status is Status.QUEUED])
-        return [RunView.of(run, self.base_url(request), places.get(run.id)) for run in runs]
+        base_url, retention = self.base_url(request), self.retention
+        return [RunView.of(run, base_url, place=places.get(run.id), retention=retention) for run in runs]
 
     async def view(self, request: Request, run_id: str) -> DocumentView:
         """The run's document as it stands, and where it stands in the queue."""
         document = await self.journal.document(run_id)
         places = await self._places([run_id] if document.status is Status.QUEUED else [])
-        return DocumentView.of(document, self.base_url(request), place=places.get(run_id))
+        base_url, place = self.base_url(request), places.get(run_id)
+        return DocumentView.of(document, base_url, place=place, signer=self.signer, retention=self.retention)
 
     async def _places(self, run_ids: Sequence[str]) -> dict[str, Place]:
         if not run_ids:
@@ -86,8 +102,8 @@ def _house(request: Request) -> House:
 
 def _owner(request: Request) -> str | None:
     """The tenant that the caller belongs to; None where there are no tenants."""
-    caller = getattr(request.state, "caller", None)
-    return caller and caller.tenant
+    caller: Caller = request.state.caller
+    return caller.tenant
 
 
 InHouse = Annotated[House, Depends(_house)]

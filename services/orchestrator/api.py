@@ -30,12 +30,13 @@ from services.orchestrator.answers import (
 from services.orchestrator.door import Ask, CancelView, DocumentView, ResumeAsk, RunList
 from services.orchestrator.edits import has_budget
 from services.orchestrator.rounds import draws_of
+from services.strict import StrictRoute
 
 EVENT_STREAM: dict[str, Any] = {
     "description": "The events, each with its number as `id`; ends after the last `finished`.",
     "content": EVENTS,
 }
-router = APIRouter(tags=["documents"])
+router = APIRouter(tags=["documents"], route_class=StrictRoute)
 
 
 @router.post("/interleave", **taken_up("Taken up; follow the links."))
@@ -53,7 +54,8 @@ async def make_document(
     Answers at once with links; or waits; or streams. However it answers, and if the caller leaves, the work goes on.
     """
     hooks = house.hooks(ask.webhook)
-    asked = await ask.request(house.blobs, house.settings.images)
+    await house.guards.admit(ask.prompt)
+    asked = await ask.request(house.blobs, house.settings.images, house.fetch)
     action = f"interleave {ask.webhook.canonical() if ask.webhook else ''}"
     key = key_of(house, idempotency_key, owner, action, asked)
     begun = await house.runs.begin(asked, owner=owner, hooks=hooks, key=key)

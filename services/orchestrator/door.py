@@ -5,8 +5,8 @@ Deliberately not here: the routes (`api`), and the request as the inside knows i
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal, get_args
+from datetime import datetime, timedelta
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -15,15 +15,17 @@ from pydantic import (
     Field,
     JsonValue,
     StrictBool,
-    ValidationError,
     WithJsonSchema,
+    model_validator,
 )
 
+from interleavethinker.codec import clean, plain
+from interleavethinker.codec.fields import NAME_LIMIT, PROMPT_LIMIT, TEXT_LIMIT
 from interleavethinker.document import Document
-from interleavethinker.errors import BadRequest
 from interleavethinker.events import Event, Status
 from interleavethinker.ports import Blobs
 from interleavethinker.types import (
+    IMAGE_MARKER,
     AttemptCount,
     Brief,
     Budget,
@@ -32,11 +34,14 @@ from interleavethinker.types import (
     InterleaveRequest,
     Seed,
     Size,
+    Step,
     StepCount,
+    StepNumber,
     Value,
 )
-from services.orchestrator.intake import take_images
+from services.orchestrator.intake import Fetch, take_images
 from services.orchestrator.journal import RunSummary
+from services.orchestrator.links import Signer
 from services.orchestrator.outbox import Delivery, DeliveryState
 from services.orchestrator.settings import ImageLimits
 from services.orchestrator.waiting import Place
@@ -73,6 +78,22 @@ def _is_event(name: str) -> str:
 EventType = Annotated[str, AfterValidator(_is_event), WithJsonSchema({"type": "string", "enum": EVENT_TYPES})]
 
 
+def _plain(text: str) -> str:
+    if not clean(text).strip():
+        raise ValueError("the text says nothing: write what is to be shown")
+    return plain(text)
+
+
+def _clean(text: str) -> str:
+    return clean(_plain(text))
+
+
+PLAIN = AfterValidator(_plain)
+"""For texts to the planner: they say something, and no character in them hides or turns others. Stands last."""
+CLEAN = AfterValidator(_clean)
+"""For texts in the place of a model's: as of these, no marker is left in them either. Stands last."""
+
+
 class WebhookAsk(Value):
     """Whom to tell what happens in this run (Standard Webhooks; docs/api.md says how it is signed)."""
 
@@ -85,7 +106,9 @@ class Ask(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": EXAMPLES})
 
-    prompt: str = Field(min_length=1, max_length=32_000, description="`<image>` marks where an input image belongs")
+    prompt: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT), PLAIN] = Field(
+        description="`<image>` marks where an input image belongs"
+    )
     images: tuple[str, ...] = Field(
         default=(), description="PNG, JPEG or WebP as a data: URL or base64, or the digest of a stored image"
     )
@@ -107,17 +130,35 @@ class Ask(BaseModel):
     )
     webhook: WebhookAsk | None = None
 
-    async def request(self, blobs: Blobs, limits: ImageLimits) -> InterleaveRequest:
+    @model_validator(mode="after")
+    def _markers_fit(self) -> Self:
+        """Checked before any image is stored: nothing is kept of a request that is refused."""
+        if (markers := self.prompt.count(IMAGE_MARKER)) > len(self.images):
+            raise ValueError(f"the prompt has {markers} {IMAGE_MARKER} markers, {len(self.images)} images were given")
+        return self
+
+    async def request(self, blobs: Blobs, limits: ImageLimits, fetch: Fetch | None = None) -> InterleaveRequest:
         """The inner request, its images checked and stored. Raises BadRequest."""
-        images = await take_images(self.images, blobs, limits)
-        references = await take_images(self.references, blobs, limits, field="references")
-        try:
-            brief = Brief(prompt=self.prompt, images=images)
-        except ValidationError as error:
-            raise BadRequest("; ".join(found["msg"] for found in error.errors())) from error
+        given = {"images": self.images, "references": self.references}
+        taken = await take_images(given, blobs, limits, fetch)
+        brief = Brief(prompt=self.prompt, images=taken["images"])
         own = ("prompt", "images", "references", "webhook")
         rest = {name: getattr(self, name) for name in type(self).model_fields if name not in own}
-        return InterleaveRequest(brief=brief, references=references, **rest)
+        return InterleaveRequest(brief=brief, references=taken["references"], **rest)
+
+
+class StepAsk(Value):
+    """A step in the place of the planner's. Without a prompt it draws nothing."""
+
+    index: StepNumber = Field(description="numbers follow each other")
+    name: Annotated[str, Field(max_length=NAME_LIMIT), CLEAN] | None = None
+    instruction: Annotated[str, Field(max_length=TEXT_LIMIT), CLEAN] | None = None
+    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_LIMIT), CLEAN] | None = None
+    auxiliary_text: Annotated[str, Field(max_length=TEXT_LIMIT), CLEAN] | None = None
+
+    @property
+    def step(self) -> Step:
+        return Step(**self.model_dump(exclude_none=True))
 
 
 class Links(BaseModel):
@@ -154,15 +195,24 @@ class RunView(BaseModel):
     id: str
     status: Status
     created_at: datetime
+    expires_at: datetime | None = Field(default=None, description="may be deleted from then on; null: it is kept")
     prompt: str
     links: Links
     queue: QueueView | None = Field(default=None, description="present while the run is queued")
 
     @classmethod
-    def of(cls, run: RunSummary, base_url: str, place: Place | None = None) -> RunView:
-        links, queue = Links.of(run.id, base_url), QueueView.of(place)
-        prompt = run.request.brief.prompt
-        return cls(id=run.id, status=run.status, created_at=run.created_at, prompt=prompt, links=links, queue=queue)
+    def of(
+        cls, run: RunSummary, base_url: str, *, place: Place | None = None, retention: timedelta | None = None
+    ) -> RunView:
+        return cls(
+            id=run.id,
+            status=run.status,
+            created_at=run.created_at,
+            expires_at=retention and run.created_at + retention,
+            prompt=run.request.brief.prompt,
+            links=Links.of(run.id, base_url),
+            queue=QueueView.of(place),
+        )
 
 
 class DocumentView(BaseModel):
@@ -170,16 +220,39 @@ class DocumentView(BaseModel):
 
     id: str
     status: Status
+    expires_at: datetime | None = Field(default=None, description="may be deleted from then on; null: it is kept")
     links: Links
     document: Document
     digest: str = Field(description="of the document's content: equal for equal texts, pictures and verdicts")
+    images: dict[str, str] = Field(
+        default={}, description="where each picture is, by digest; where links are signed, it opens without a key"
+    )
     queue: QueueView | None = Field(default=None, description="present while the run is queued")
 
     @classmethod
-    def of(cls, document: Document, base_url: str, *, place: Place | None = None) -> DocumentView:
-        links, queue = Links.of(document.run_id, base_url), QueueView.of(place)
-        status, digest = document.status, document.digest
-        return cls(id=document.run_id, status=status, links=links, document=document, digest=digest, queue=queue)
+    def of(
+        cls,
+        document: Document,
+        base_url: str,
+        *,
+        place: Place | None = None,
+        signer: Signer | None = None,
+        retention: timedelta | None = None,
+    ) -> DocumentView:
+        links = Links.of(document.run_id, base_url)
+        places = {digest: links.image.replace("{digest}", digest) for digest in document.images}
+        if signer:
+            places = {digest: f"{url}?{signer.query(document.run_id, digest)}" for digest, url in places.items()}
+        return cls(
+            id=document.run_id,
+            status=document.status,
+            expires_at=retention and document.created_at + retention,
+            links=links,
+            document=document,
+            digest=document.digest,
+            images=places,
+            queue=QueueView.of(place),
+        )
 
 
 class DeliveryView(BaseModel):

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import ConfigDict, Field, StrictBool
 
+from interleavethinker.codec.fields import PROMPT_LIMIT
 from interleavethinker.document import fold
 from interleavethinker.events import PlanApproved
 from interleavethinker.types import (
@@ -19,7 +20,6 @@ from interleavethinker.types import (
     GenerationParams,
     InterleaveRequest,
     Seed,
-    Step,
     StepCount,
     StepNumber,
     Value,
@@ -35,11 +35,21 @@ from services.orchestrator.answers import (
     key_of,
     taken_up,
 )
-from services.orchestrator.door import DeliveryList, DeliveryView, DocumentView, WebhookAsk
+from services.orchestrator.door import (
+    CLEAN,
+    PLAIN,
+    DeliveryList,
+    DeliveryView,
+    DocumentView,
+    StepAsk,
+    WebhookAsk,
+)
 from services.orchestrator.edits import Later, branch, continued, edit_plan, has_budget, keep, redraw
+from services.orchestrator.intake import hold
 from services.orchestrator.rounds import draws_of
+from services.strict import StrictRoute
 
-router = APIRouter(tags=["documents"])
+router = APIRouter(tags=["documents"], route_class=StrictRoute)
 StepPath = Annotated[int, Path(ge=1, le=1_000_000, description="the step's `index`", examples=[2])]
 
 
@@ -51,7 +61,9 @@ class Redraw(Value):
     """A step to be drawn again. What is left out is as the plan and the run's request have it."""
 
     model_config = _examples({}, {"prompt": "a snowman with a blue hat", "seed": 7, "later": "redraw"})
-    prompt: str | None = Field(default=None, min_length=1, max_length=8_000, description="in place of the plan's")
+    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_LIMIT), CLEAN] | None = Field(
+        default=None, description="in place of the plan's"
+    )
     seed: Seed | None = None
     max_attempts: AttemptCount | None = None
     budget: Budget | None = Field(default=None, description="the run's from here on; its drawings so far count")
@@ -87,7 +99,7 @@ class Branch(Another):
 
     model_config = _examples({"from_step": 3, "seed": 8}, {"from_step": 2, "steps": [{"index": 2, "prompt": "a lake"}]})
     from_step: StepNumber
-    steps: tuple[Step, ...] | None = Field(
+    steps: tuple[StepAsk, ...] | None = Field(
         default=None, min_length=1, max_length=100, description="the plan from there on; null: as it is"
     )
 
@@ -96,7 +108,7 @@ class Continue(Another):
     """A new run whose input images are this document's."""
 
     model_config = _examples({"prompt": "Two more steps: the snowman at night."})
-    prompt: str = Field(min_length=1, max_length=16_000)
+    prompt: Annotated[str, Field(min_length=1, max_length=16_000), PLAIN]
     max_steps: StepCount | None = None
     review_plan: StrictBool | None = None
 
@@ -105,7 +117,7 @@ class PlanEdit(Value):
     """The steps to draw, numbered without a gap, in place of all of the plan's."""
 
     model_config = _examples({"steps": [{"index": 1, "instruction": "Roll a ball.", "prompt": "a white snowball"}]})
-    steps: tuple[Step, ...] = Field(min_length=1, max_length=100)
+    steps: tuple[StepAsk, ...] = Field(min_length=1, max_length=100)
 
 
 @router.post("/interleave/{run_id}/steps/{step}/redraw", **taken_up("The run goes on; follow the links."))
@@ -119,6 +131,7 @@ async def redraw_step(
     key = key_of(house, idempotency_key, owner, f"redraw {run_id} {step}", wish)
     begun = await house.earlier(key)
     if begun is None:
+        await house.guards.admit(wish.prompt)
         document = fold(recorded)
         wishes = redraw(document, step, **{name: getattr(wish, name) for name in Redraw.model_fields})
         has_budget(wish.budget or document.request.budget, draws_of([each.event for each in recorded]))
@@ -149,9 +162,12 @@ async def branch_run(
     key = key_of(house, idempotency_key, owner, f"branch {run_id}", wish)
     begun = await house.earlier(key)
     if begun is None:
-        document = fold(recorded)
-        events, hooks = branch(document, recorded, wish.from_step, wish.steps), house.hooks(wish.webhook)
-        begun = await house.runs.begin(wish.of(document.request), owner=owner, events=events, hooks=hooks, key=key)
+        steps = None if wish.steps is None else [each.step for each in wish.steps]
+        await house.guards.admit(*(step.prompt for step in steps or ()))
+        document, hooks = fold(recorded), house.hooks(wish.webhook)
+        events, asked = branch(document, recorded, wish.from_step, steps), wish.of(document.request)
+        await hold(house.blobs, asked, *events)
+        begun = await house.runs.begin(asked, owner=owner, events=events, hooks=hooks, key=key)
     return await answer(house, begun, request, prefer, accept)
 
 
@@ -166,7 +182,9 @@ async def continue_document(
     key = key_of(house, idempotency_key, owner, f"continue {run_id}", wish)
     begun = await house.earlier(key)
     if begun is None:
+        await house.guards.admit(wish.prompt)
         asked, hooks = wish.of(continued(document, wish.prompt)), house.hooks(wish.webhook)
+        await hold(house.blobs, asked)
         begun = await house.runs.begin(asked, owner=owner, hooks=hooks, key=key)
     return await answer(house, begun, request, prefer, accept)
 
@@ -174,7 +192,9 @@ async def continue_document(
 @router.put("/interleave/{run_id}/plan")
 async def edit_waiting_plan(run_id: RunId, wish: PlanEdit, request: Request, house: InHouse) -> DocumentView:
     """Put other steps in the place of a waiting run's plan (`review_plan`). A 409 when it does not wait."""
-    await house.runs.wish(run_id, [edit_plan(await house.journal.document(run_id), wish.steps)])
+    steps = [each.step for each in wish.steps]
+    await house.guards.admit(*(step.prompt for step in steps))
+    await house.runs.wish(run_id, [edit_plan(await house.journal.document(run_id), steps)])
     return await house.view(request, run_id)
 
 

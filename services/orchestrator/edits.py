@@ -6,7 +6,7 @@ transaction that writes them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from interleavethinker.events import (
     Judged,
     PlanEdited,
     Recorded,
+    Screened,
     StepFinished,
     StepReopened,
 )
@@ -92,11 +93,8 @@ def branch(
     if unfinished := [str(entry.step.index) for entry in before if not entry.finished or entry.reopened]:
         raise Conflict(f"steps {', '.join(unfinished)} before step {from_step} are not finished, so cannot be shared")
     events = [each.event for each in recorded]
-    shared = [
-        event
-        for event in events
-        if isinstance(event, Drawn | Judged | StepFinished | StepReopened | AttemptKept) and event.step < from_step
-    ]
+    jobs = {event.job.id for event in events if isinstance(event, Drawn) and event.step < from_step}
+    shared = [event for event in events if _belongs(event, from_step, jobs)]
     begun: list[Event] = [*planning_of(events), *shared, Branched(run_id=document.run_id, from_step=from_step)]
     if steps is None:
         return begun
@@ -123,6 +121,16 @@ def continued(document: Document, prompt: str) -> InterleaveRequest:
     except ValidationError as error:
         raise Conflict(f"the document with this prompt is too long to go on from: {_words(error)}") from error
     return document.request.model_copy(update={"brief": brief})
+
+
+def _belongs(event: Event, from_step: int, jobs: Collection[str]) -> bool:
+    """Whether a branch from there shares the event; `jobs` are the drawings that it shares."""
+    match event:
+        case Drawn() | Judged() | StepFinished() | StepReopened() | AttemptKept():
+            return event.step < from_step
+        case Screened(screening=screening):
+            return screening.job_id is None or screening.job_id in jobs
+    return False
 
 
 def _step(document: Document, number: int) -> DocumentStep:

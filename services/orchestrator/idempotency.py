@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from interleavethinker.errors import BadRequest
 from interleavethinker.types import Value
-from services.orchestrator.tables import IDEMPOTENCY_KEYS
+from services.orchestrator.tables import IDEMPOTENCY_KEYS, NOBODY
 
 FORM = r"^[!-~]{1,255}$"
 """A key is any printable ASCII without spaces, a UUID for instance."""
@@ -41,7 +41,7 @@ class Key(NamedTuple):
     def of(cls, key: str, *, owner: str | None, action: str, asked: Value, seconds: float) -> Key:
         """`action` is what is done to which run, `asked` the canonical request."""
         digest = hashlib.sha256(f"{action}\n{asked.canonical()}".encode()).hexdigest()
-        return cls(owner or "default", key, digest, seconds)
+        return cls(owner or NOBODY, key, digest, seconds)
 
 
 async def claim(db: AsyncConnection, key: Key, run_id: str) -> str | None:

@@ -212,21 +212,26 @@ class Journal:
             return _summary(row)
         raise _unknown(run_id)
 
+    async def owner(self, run_id: str) -> str | None:
+        """Whose run it is; None where there are no tenants. Raises NotFound."""
+        for row in await self._all(select(RUNS.c.owner).where(RUNS.c.id == run_id)):
+            return row.owner
+        raise _unknown(run_id)
+
     async def runs(
         self,
         *,
+        owner: str | None = None,
         limit: int = 20,
         cursor: str | None = None,
         statuses: Collection[Status] = (),
-        owner: str | None = None,
     ) -> Page:
-        """A page of all runs, newest first; with `statuses` and an `owner` only those. Raises BadRequest for a cursor
-        that no page gave."""
-        query = select(RUNS).order_by(RUNS.c.number.desc()).limit(limit + 1)
+        """A page of an owner's runs, newest first; with `statuses` only those. Raises BadRequest for a cursor that no
+        page gave."""
+        query = select(RUNS).where(RUNS.c.owner.is_not_distinct_from(owner))
+        query = query.order_by(RUNS.c.number.desc()).limit(limit + 1)
         if statuses:
             query = query.where(RUNS.c.status.in_(sorted(statuses)))
-        if owner is not None:
-            query = query.where(RUNS.c.owner == owner)
         if cursor is not None:
             if not re.fullmatch(r"[0-9]{1,18}", cursor):
                 raise BadRequest(f"cursor {cursor[:40]!r} is none of ours: use the `next` of the page before")

@@ -19,14 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from interleavethinker.events import Status
 from services.orchestrator.news import announce
 from services.orchestrator.reaching import answering
-from services.orchestrator.tables import RUNS, TURNS, db_now
+from services.orchestrator.tables import NOBODY, RUNS, TURNS, db_now
 
 OPEN = RUNS.c.status.in_([Status.QUEUED, Status.PROCESSING])
 """Runs with work to be done; one that waits for its caller's word has none."""
-
-
-NOBODY = ""
-"""Stands for the tenant where there are none."""
 OWNER = func.coalesce(RUNS.c.owner, NOBODY)
 
 

@@ -54,9 +54,9 @@ async def interleave(
             await generator.foresee(hint)
         began = time.perf_counter()
         critique = Critique(prompt=take.prompt or prompt, last_prompt=prompt, before=before, after=drawing.image)
-        verdict, raw = await critic.judge(critique)
+        verdict, raw, model = await critic.judge(critique)
         seconds = time.perf_counter() - began
-        await record(Judged(step=step.index, number=number, verdict=verdict, raw=raw, seconds=seconds))
+        await record(Judged(step=step.index, number=number, verdict=verdict, raw=raw, seconds=seconds, model=model))
         accepted = stands(verdict, request.critic)
         if hint and accepted is False:
             await generator.forget(hint)

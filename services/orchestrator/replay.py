@@ -77,7 +77,9 @@ class RecordedPlanner:
     def __init__(self, planner: Planner, events: Sequence[Event], *, replan: bool = True) -> None:
         self._planner, self._replan = planner, replan
         self._steps = [event.step for event in events if isinstance(event, StepPlanned)]
-        self._end = next((Planning(event.plan, event.raw) for event in events if isinstance(event, Planned)), None)
+        self._end = next(
+            (Planning(event.plan, event.raw, event.model) for event in events if isinstance(event, Planned)), None
+        )
 
     async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncIterator[Step | Planning]:
         for step in self._steps:
@@ -124,7 +126,9 @@ class RecordedCritic:
 
     def __init__(self, critic: Critic, events: Sequence[Event]) -> None:
         self._critic = critic
-        self._judged = deque(Judgement(event.verdict, event.raw) for event in events if isinstance(event, Judged))
+        self._judged = deque(
+            Judgement(event.verdict, event.raw, event.model) for event in events if isinstance(event, Judged)
+        )
 
     async def judge(self, critique: Critique) -> Judgement:
         return self._judged.popleft() if self._judged else await self._critic.judge(critique)

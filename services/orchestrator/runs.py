@@ -37,6 +37,7 @@ from services.orchestrator.reaching import JournalAway
 from services.orchestrator.replay import Replay
 from services.orchestrator.rounds import BEGINS_ROUND, Round, round_of
 from services.orchestrator.rules import BudgetSpent
+from services.orchestrator.screening import Guards
 from services.orchestrator.writing import write_plan
 
 log = structlog.get_logger(__name__)
@@ -64,8 +65,10 @@ class Runs:
         patience: float = 900.0,
         at_once_per_owner: int | None = None,
         queued_per_owner: int | None = None,
+        guards: Guards | None = None,
     ) -> None:
         self.journal = journal
+        self._guards = guards or Guards()
         self._planner, self._critic, self._generator = planner, critic, generator
         self._speculate, self._patience, self._queued_per_owner = speculate, patience, queued_per_owner
         self.replica = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -135,15 +138,16 @@ class Runs:
         http.run_id.set(claim.run_id)
         http.run_fence.set(claim.fence)
         try:
+            http.tenant.set(await self.journal.owner(claim.run_id))
             await self._make(claim, await self.journal.events(claim.run_id))
         except (LeaseLost, JournalAway) as error:
             log.warning("run dropped; whoever can takes it up from what is recorded", reason=error.detail)
 
     async def _make(self, claim: Claim, past: list[Recorded]) -> None:
-        now = round_of(past)
+        now, said = round_of(past), [recorded.event for recorded in past]
         elapsed = _clock(claim, past)
         limit = now.request.budget.max_seconds
-        metrics = RunMetrics([recorded.event for recorded in past])
+        metrics = RunMetrics(said)
 
         def patience(service: str) -> Patience:
             return Patience(service, self._patience, lambda: None if limit is None else limit - elapsed())
@@ -153,8 +157,12 @@ class Runs:
 
         replay = Replay(
             now.past,
-            planner=PatientPlanner(self._planner, patience("planner")),
-            generator=PatientGenerator(self._generator, patience("generator")),
+            planner=PatientPlanner(
+                self._guards.planner(self._planner, record, said, now.request.references), patience("planner")
+            ),
+            generator=self._guards.counted(
+                PatientGenerator(self._guards.generator(self._generator, record, said), patience("generator"))
+            ),
             critic=PatientCritic(self._critic, patience("critic")),
             record=record,
             replan=not now.ground.wished_only,

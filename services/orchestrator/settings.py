@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from interleavethinker.settings import state_dir
+from services.orchestrator.access_settings import (
+    FilterSettings,
+    LinkSettings,
+    OidcSettings,
+    RateSettings,
+    ReferenceSettings,
+    is_loopback,
+)
 
 
 class ImageLimits(BaseModel):
@@ -87,3 +95,29 @@ class OrchestratorSettings(BaseModel):
     images: ImageLimits = ImageLimits()
     idempotency_seconds: float = Field(default=86_400, gt=0, description="how long an Idempotency-Key is remembered")
     webhooks: WebhookSettings = WebhookSettings()
+    auth: Literal["off", "keys", "oidc"] = Field(
+        default="off", description="off: everybody, for one's own machine; keys: API keys; oidc: an issuer's tokens too"
+    )
+    open_to_all: bool = Field(
+        default=False, description="serve with `auth: off` where others can reach it: something before it must guard it"
+    )
+    oidc: OidcSettings = OidcSettings()
+    rates: RateSettings = RateSettings()
+    links: LinkSettings = LinkSettings()
+    references: ReferenceSettings = ReferenceSettings()
+    filter: FilterSettings = FilterSettings()
+    retention_days: float | None = Field(
+        default=None, gt=0, description="runs that ended longer ago are deleted with their images; None: never"
+    )
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.auth == "off" and not self.open_to_all and not is_loopback(self.host):
+            raise ValueError(
+                f"auth is off and host {self.host!r} can be reached by others: set auth to keys (and make one with "
+                "`python -m services.orchestrator keys create`) or oidc, or set open_to_all to true if something "
+                "before this service knows who calls"
+            )
+        if self.auth == "oidc" and not (self.oidc.issuer and self.oidc.audience):
+            raise ValueError("auth is oidc: set oidc.issuer and oidc.audience")
+        return self

@@ -65,6 +65,9 @@ def _(element: Any, compiler: Any, **_: Any) -> str:
 
 METADATA = MetaData()
 
+NOBODY = ""
+"""Stands for the tenant, in keys and counters that cannot be null, where there are none."""
+
 RUNS = Table(
     "runs",
     METADATA,
@@ -94,7 +97,7 @@ EVENTS = Table(
 TURNS = Table(
     "turns",
     METADATA,
-    Column("owner", String(200), primary_key=True),  # empty where there are no tenants
+    Column("owner", String(200), primary_key=True),
     Column("taken_at", Float(53), nullable=False),  # when its last run was taken up, by the database's clock
 )
 
@@ -129,6 +132,19 @@ DELIVERIES = Table(
     Column("created_at", Utc, nullable=False),
     Column("problem", Text, nullable=True),
     Index("deliveries_by_due", "state", "due_at"),
+)
+
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("id", String(20), primary_key=True),
+    Column("digest", String(64), nullable=False),  # SHA-256 of the whole key; the key itself is nowhere
+    Column("tenant", String(64), nullable=False),
+    Column("permissions", String(100), nullable=False),
+    Column("note", String(200), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=True),
+    Index("api_keys_by_tenant", "tenant"),
 )
 
 

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from interleavethinker.errors import InterleaveError
 from interleavethinker.events import Status
-from services.orchestrator.leases import NOBODY, OPEN, OWNER
+from services.orchestrator.leases import OPEN, OWNER
 from services.orchestrator.reaching import answering
-from services.orchestrator.tables import EVENTS, RUNS, TURNS, db_now
+from services.orchestrator.tables import EVENTS, NOBODY, RUNS, TURNS, db_now
 
 RECENT = 20
 """How many of the last finished runs the estimate looks at."""

@@ -64,7 +64,7 @@ def as_services(planner: FakePlanner, critic: FakeCritic, generator: FakeGenerat
         async def answer() -> AsyncIterator[bytes]:
             async for part in planner.plan(asked.brief, seed=asked.seed, max_steps=asked.max_steps):
                 if isinstance(part, Planning):
-                    yield sse("plan", PlanAnswer(plan=part.plan, raw=part.raw))
+                    yield sse("plan", PlanAnswer(plan=part.plan, raw=part.raw, model=part.model))
                 else:
                     yield sse("step", part)
 
@@ -72,8 +72,8 @@ def as_services(planner: FakePlanner, critic: FakeCritic, generator: FakeGenerat
 
     @app.post("/v1/verdict")
     async def judge(asked: VerdictRequest) -> VerdictAnswer:
-        verdict, raw = await critic.judge(asked.critique)
-        return VerdictAnswer(verdict=verdict, raw=raw)
+        verdict, raw, model = await critic.judge(asked.critique)
+        return VerdictAnswer(verdict=verdict, raw=raw, model=model)
 
     @app.put("/v1/images/{job_id}")
     async def draw(job_id: str, job: ImageJob) -> JobStatus:

@@ -24,6 +24,7 @@ from interleavethinker.events import (
     Problem,
     Recorded,
     Resumed,
+    Screened,
     Started,
     Status,
     StepFinished,
@@ -39,6 +40,7 @@ from interleavethinker.types import (
     InterleaveRequest,
     Outcome,
     Plan,
+    Screening,
     Step,
     Verdict,
 )
@@ -51,6 +53,7 @@ EVENTS: list[Event] = [
     Started(),
     StepPlanned(step=STEP),
     Planned(plan=Plan(steps=(STEP,)), raw=("junk", "good"), seconds=1.5),
+    Screened(screening=Screening(subject="image", job_id=JOB.id, allowed=False, reason="a cat", filter="words@1")),
     Drawn(step=1, number=1, job=JOB, drawing=Drawing(job_id=JOB.id, image=IMAGE, model="m@1", draw_seconds=0.2)),
     Judged(step=1, number=1, verdict=Verdict(outcome=Outcome.REVISE, refined_prompt="bluer", confidence=0.75)),
     StepFinished(step=1, kept=1, accepted=False),
