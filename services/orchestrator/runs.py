@@ -26,6 +26,7 @@ from interleavethinker.events import Event, Finished, PlanAwaited, Planned, Prob
 from interleavethinker.ports import Critic, Generator, Planner
 from interleavethinker.types import InterleaveRequest
 from services.orchestrator.claims import Claims
+from services.orchestrator.hints import Hints
 from services.orchestrator.idempotency import Key
 from services.orchestrator.journal import Begun, Journal, LeaseLost
 from services.orchestrator.leases import Claim, Leases
@@ -135,11 +136,13 @@ class Runs:
         http.run_id.set(claim.run_id)
         http.run_fence.set(claim.fence)
         try:
-            await self._make(claim, await self.journal.events(claim.run_id))
+            past = await self.journal.events(claim.run_id)
+            async with Hints(self._generator) as generator:
+                await self._make(claim, past, generator)
         except (LeaseLost, JournalAway) as error:
             log.warning("run dropped; whoever can takes it up from what is recorded", reason=error.detail)
 
-    async def _make(self, claim: Claim, past: list[Recorded]) -> None:
+    async def _make(self, claim: Claim, past: list[Recorded], generator: Generator) -> None:
         now = round_of(past)
         elapsed = _clock(claim, past)
         limit = now.request.budget.max_seconds
@@ -154,7 +157,7 @@ class Runs:
         replay = Replay(
             now.past,
             planner=PatientPlanner(self._planner, patience("planner")),
-            generator=PatientGenerator(self._generator, patience("generator")),
+            generator=PatientGenerator(generator, patience("generator")),
             critic=PatientCritic(self._critic, patience("critic")),
             record=record,
             replan=not now.ground.wished_only,
