@@ -7,8 +7,8 @@ A job is one hash, KEYS[1]:
   state, priority, job (JSON), queued_at, sent_at, started_at (seconds), step, of, lease (unique for each start; its own
   key lives as long as the worker renews it), worker, losses, cancel, drawing or problem (JSON), model (what drew it),
   and `for:<holder>` for each run that wants it: the run's fence, so that an orchestrator that lost a run cannot
-  withdraw the wish of the one that has it now. Endings are also pushed onto a list, KEYS[2], from which one API process
-  counts each exactly once.
+  withdraw the wish of the one that has it now.
+Endings are also pushed onto a list, KEYS[2], from which one API process counts each exactly once.
 """
 
 from __future__ import annotations
@@ -31,15 +31,27 @@ end
 
 SUBMIT = (
     _NOW
-    + """ -- ARGV: job, priority, holder, model now served ('' where unknown), ttl, fence. Returns 'send' when a message
-must be sent. local state = redis.call('HGET', KEYS[1], 'state') if state == 'done' and ARGV[4] ~= '' and
-redis.call('HGET', KEYS[1], 'model') ~= ARGV[4] then state = false end local answer = 'join' if not state or state ==
-'failed' or state == 'canceled' then redis.call('DEL', KEYS[1]) redis.call('HSET', KEYS[1], 'state', 'queued',
-'priority', ARGV[2], 'job', ARGV[1], 'queued_at', now, 'sent_at', now) answer = 'send' elseif ARGV[2] == 'normal' and
-redis.call('HGET', KEYS[1], 'priority') == 'speculative' then redis.call('HSET', KEYS[1], 'priority', 'normal',
-'sent_at', now) if state == 'queued' then answer = 'send' end end redis.call('HDEL', KEYS[1], 'cancel') local wish =
-'for:' .. ARGV[3] local fence = redis.call('HGET', KEYS[1], wish) if not fence or tonumber(fence) < tonumber(ARGV[6])
-then redis.call('HSET', KEYS[1], wish, ARGV[6]) end redis.call('EXPIRE', KEYS[1], ARGV[5]) return answer """
+    + """
+-- ARGV: job, priority, holder, model now served ('' where unknown), ttl, fence.
+-- Returns 'send' when a message must be sent.
+local state = redis.call('HGET', KEYS[1], 'state')
+if state == 'done' and ARGV[4] ~= '' and redis.call('HGET', KEYS[1], 'model') ~= ARGV[4] then state = false end
+local answer = 'join'
+if not state or state == 'failed' or state == 'canceled' then
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[1], 'state', 'queued', 'priority', ARGV[2], 'job', ARGV[1], 'queued_at', now, 'sent_at', now)
+  answer = 'send'
+elseif ARGV[2] == 'normal' and redis.call('HGET', KEYS[1], 'priority') == 'speculative' then
+  redis.call('HSET', KEYS[1], 'priority', 'normal', 'sent_at', now)
+  if state == 'queued' then answer = 'send' end
+end
+redis.call('HDEL', KEYS[1], 'cancel')
+local wish = 'for:' .. ARGV[3]
+local fence = redis.call('HGET', KEYS[1], wish)
+if not fence or tonumber(fence) < tonumber(ARGV[6]) then redis.call('HSET', KEYS[1], wish, ARGV[6]) end
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+return answer
+"""
 )
 
 CANCEL = (
