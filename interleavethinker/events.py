@@ -25,10 +25,11 @@ from interleavethinker.types import (
 
 
 class Status(StrEnum):
-    """A run's status. `partial`: cut short, its finished steps stand."""
+    """A run's status. `partial`: cut short, its finished steps stand. `waiting`: for its caller's word on the plan."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
+    WAITING = "waiting"
     SUCCEEDED = "succeeded"
     PARTIAL = "partial"
     FAILED = "failed"
@@ -36,7 +37,7 @@ class Status(StrEnum):
 
     @property
     def final(self) -> bool:
-        return self not in (Status.QUEUED, Status.PROCESSING)
+        return self not in (Status.QUEUED, Status.PROCESSING, Status.WAITING)
 
 
 class Problem(Value):
@@ -119,8 +120,57 @@ class StepFinished(Value):
     accepted: bool | None = None
 
 
+class PlanAwaited(Value):
+    """The plan is whole and its caller wants to see it before anything is drawn: the run waits, and holds no place."""
+
+    type: Literal["plan_awaited"] = "plan_awaited"
+
+
+class PlanEdited(Value):
+    """The caller put another plan in the place of the planner's; nothing had been drawn of the steps that changed."""
+
+    type: Literal["plan_edited"] = "plan_edited"
+    plan: Plan
+
+
+class PlanApproved(Value):
+    """The caller let the waiting run go on."""
+
+    type: Literal["plan_approved"] = "plan_approved"
+
+
+class StepReopened(Value):
+    """The caller wants a step drawn again: a finished run goes on. Earlier attempts remain, the picture that stood
+    stands until another one is settled, and attempts are numbered on. What is None is as the plan and the request have
+    it."""
+
+    type: Literal["step_reopened"] = "step_reopened"
+    step: int
+    prompt: str | None = None
+    seed: int | None = None
+    max_attempts: int | None = None
+    budget: Budget | None = Field(default=None, description="the run's from here on")
+
+
+class AttemptKept(Value):
+    """The caller chose which attempt at a finished step stands. `accepted` as the critic saw that attempt."""
+
+    type: Literal["attempt_kept"] = "attempt_kept"
+    step: int
+    number: int = Field(ge=1)
+    accepted: bool | None = None
+
+
+class Branched(Value):
+    """What stands before this event was recorded in another run, and is shared with it; this run's own work follows."""
+
+    type: Literal["branched"] = "branched"
+    run_id: str
+    from_step: int
+
+
 class Finished(Value):
-    """The run has ended. Its last event, unless the run was cut short and its user resumes it."""
+    """The run is at its end; only a wish of its caller (a step reopened, an attempt kept, resuming) comes after it."""
 
     type: Literal["finished"] = "finished"
     status: Status
@@ -136,7 +186,22 @@ class Resumed(Value):
 
 
 Event = Annotated[
-    Created | Started | StepPlanned | Planned | Screened | Drawn | Judged | StepFinished | Finished | Resumed,
+    Created
+    | Started
+    | StepPlanned
+    | Planned
+    | PlanAwaited
+    | PlanEdited
+    | PlanApproved
+    | Screened
+    | Drawn
+    | Judged
+    | StepFinished
+    | StepReopened
+    | AttemptKept
+    | Branched
+    | Finished
+    | Resumed,
     Field(discriminator="type"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

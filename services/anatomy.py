@@ -24,6 +24,7 @@ from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interleavethinker import __version__, http
@@ -33,6 +34,32 @@ from interleavethinker.telemetry import REQUEST_SECONDS, configure_logging
 from services.strict import StrictRoute
 
 log = structlog.get_logger(__name__)
+PROBLEM: dict[str, Any] = {
+    "schema": {
+        "title": "Problem",
+        "type": "object",
+        "required": ["type", "title", "status", "detail", "code", "retryable"],
+        "properties": {
+            "type": {"type": "string", "description": "urn:interleavethinker:problem:<code>"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "what is wrong here, and what to change"},
+            "code": {"type": "string", "description": "stable and machine-readable"},
+            "retryable": {"type": "boolean", "description": "whether the same call may succeed later"},
+            "instance": {"type": "string"},
+            "errors": {"type": "array", "items": {"type": "object"}, "description": "each field that is wrong"},
+        },
+    },
+    "example": {
+        "type": "urn:interleavethinker:problem:invalid_request",
+        "title": "Invalid request",
+        "status": 422,
+        "detail": "body.max_attempts: Input should be less than or equal to 20",
+        "code": "invalid_request",
+        "retryable": False,
+    },
+}
+"""How a problem looks, for OpenAPI documents."""
 _SAFE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _TENANT = re.compile(r"[A-Za-z0-9~][A-Za-z0-9._-]{0,63}", re.ASCII)
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
@@ -61,7 +88,7 @@ def service_app(
         version=__version__,
         lifespan=lifespan,
         middleware=_internal_door() if door is None else list(door),
-        responses={"default": {"description": "RFC 9457 problem", "content": {http.PROBLEM_JSON: {}}}},
+        responses={"default": {"description": "What is wrong (RFC 9457)", "content": {http.PROBLEM_JSON: PROBLEM}}},
     )
     app.router.route_class = StrictRoute
     app.state.service = name
@@ -130,6 +157,8 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     wrapped.retryable = error.status_code in (429, 502, 503, 504)
     answer = problem_response(wrapped, status=error.status_code)
     answer.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return answer
 
 
@@ -152,6 +181,12 @@ class _Internal:
                 await problem_response(error)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+
+def _methods(request: Request) -> set[str]:
+    """All methods of the path; Starlette itself says those of the first route that has it."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}
 
 
 class _Door:

@@ -112,6 +112,10 @@ class FakeGenerator(PlainGenerator):
             raise DrawFailed(f"cannot draw {job.prompt!r}")
         return await super().draw(job)
 
+    async def draw_one(self, prompt: str) -> Drawing:
+        """A picture for a test to begin with."""
+        return await super().draw(ImageJob(prompt=prompt, seed=0))
+
     async def foresee(self, job: ImageJob) -> None:
         self.foreseen.append(job)
         await super().foresee(job)

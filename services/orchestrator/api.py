@@ -5,111 +5,75 @@ Deliberately not here: what a run does (`runs`), the shapes (`door`), and buildi
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from interleavethinker import http
+from interleavethinker.document import fold
 from interleavethinker.errors import NotFound
-from interleavethinker.ports import Blobs
-from services.orchestrator.door import Ask, CancelView, DocumentView, Links, ResumeAsk, RunList, RunView
-from services.orchestrator.intake import Fetch
-from services.orchestrator.journal import Journal
-from services.orchestrator.links import Signer
-from services.orchestrator.runs import Runs
-from services.orchestrator.screening import Guards
-from services.orchestrator.settings import OrchestratorSettings
-from services.orchestrator.stream import as_sse
+from interleavethinker.events import Resumed
+from services.orchestrator.answers import (
+    EVENTS,
+    Accept,
+    IdempotencyKey,
+    InHouse,
+    Owner,
+    Prefer,
+    RunId,
+    answer,
+    key_of,
+    stream,
+    taken_up,
+)
+from services.orchestrator.door import Ask, CancelView, DocumentView, ResumeAsk, RunList, RunView
+from services.orchestrator.edits import has_budget
+from services.orchestrator.rounds import draws_of
 from services.strict import StrictRoute
 
-
-class House(NamedTuple):
-    """What the routes need; the app puts it into `app.state.house` when it starts."""
-
-    settings: OrchestratorSettings
-    journal: Journal
-    runs: Runs
-    blobs: Blobs
-    signer: Signer | None = None
-    fetch: Fetch | None = None
-    guards: Guards = Guards()
-
-    @property
-    def retention(self) -> timedelta | None:
-        """How long a run is kept, from when it was asked for."""
-        days = self.settings.retention_days
-        return None if days is None else timedelta(days=days)
-
-    def base_url(self, request: Request) -> str:
-        return self.settings.public_url or str(request.base_url)
-
-
-def _house(request: Request) -> House:
-    return request.app.state.house
-
-
-InHouse = Annotated[House, Depends(_house)]
-RunId = Annotated[str, Path(description="as POST /interleave gave it", examples=["run_0123456789abcdef01234567"])]
 EVENT_STREAM: dict[str, Any] = {
     "description": "The events, each with its number as `id`; ends after the last `finished`.",
-    "content": {http.EVENT_STREAM: {"schema": {"type": "string"}}},
+    "content": EVENTS,
 }
 router = APIRouter(tags=["documents"], route_class=StrictRoute)
 
 
-@router.post(
-    "/interleave",
-    status_code=202,
-    response_model=RunView,
-    responses={
-        200: {
-            "description": "`Prefer: wait=N`: finished in time. `Accept: text/event-stream`: the events.",
-            "model": DocumentView,
-            "content": {http.EVENT_STREAM: {"schema": {"type": "string"}}},
-        },
-        202: {"description": "Taken up; follow the links.", "headers": {"Location": {"schema": {"type": "string"}}}},
-    },
-)
+@router.post("/interleave", **taken_up("Taken up; follow the links."))
 async def make_document(
     ask: Ask,
     request: Request,
     house: InHouse,
-    prefer: Annotated[str, Header(description="`wait=N`: answer with the document if it is done in N seconds")] = "",
-    accept: Annotated[str, Header(description="`text/event-stream`: answer with the events")] = "",
+    owner: Owner,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = "",
+    accept: Accept = "",
 ) -> Response:
     """Make an illustrated document: it is planned, drawn, judged and redrawn, step by step.
 
     Answers at once with links; or waits; or streams. However it answers, and if the caller leaves, the work goes on.
     """
+    hooks = house.hooks(ask.webhook)
     await house.guards.admit(ask.prompt)
-    run_id = await house.runs.start(await ask.request(house.blobs, house.settings.images, house.fetch))
-    headers = {"Location": Links.of(run_id, house.base_url(request)).self, http.RUN_ID: run_id}
-    if http.EVENT_STREAM in accept:
-        return _stream(house, run_id, 0, headers)
-    if wished := re.search(r"\bwait=(\d+)", prefer):
-        seconds = min(float(wished[1]), house.settings.wait_seconds)
-        headers["Preference-Applied"] = f"wait={seconds:.0f}"
-        if await house.runs.wait(run_id, seconds):
-            view = DocumentView.of(
-                await house.journal.document(run_id), house.base_url(request), house.signer, house.retention
-            )
-            return JSONResponse(view.model_dump(mode="json"), headers=headers)
-    run = RunView.of(await house.journal.run(run_id), house.base_url(request), house.retention)
-    return JSONResponse(run.model_dump(mode="json"), status_code=202, headers=headers)
+    asked = await ask.request(house.blobs, house.settings.images, house.fetch)
+    action = f"interleave {ask.webhook.canonical() if ask.webhook else ''}"
+    key = key_of(house, idempotency_key, owner, action, asked)
+    begun = await house.runs.begin(asked, owner=owner, hooks=hooks, key=key)
+    return await answer(house, begun, request, prefer, accept)
 
 
 @router.get("/interleave")
 async def list_runs(
     request: Request,
     house: InHouse,
+    owner: Owner,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(description="`next` of the page before")] = None,
+    cursor: Annotated[
+        str | None, Query(description="`next` of the page before", pattern="^[0-9]{1,18}$", examples=["17"])
+    ] = None,
 ) -> RunList:
     """All of the caller's runs, newest first."""
-    page = await house.journal.runs(owner=http.tenant.get(), limit=limit, cursor=cursor)
+    page = await house.journal.runs(owner=owner, limit=limit, cursor=cursor)
     return RunList(
         runs=[RunView.of(run, house.base_url(request), house.retention) for run in page.runs], next=page.cursor
     )
@@ -126,11 +90,13 @@ async def follow_run(
     run_id: RunId,
     house: InHouse,
     after: Annotated[int, Query(ge=0, lt=2**31, description="only events with a higher number")] = 0,
-    last_event_id: Annotated[int, Header(ge=0, lt=2**31, description="the same, as a browser says it")] = 0,
+    last_event_id: Annotated[
+        int, Header(ge=0, lt=2**31, description="the same, as a browser sends it when it reconnects")
+    ] = 0,
 ) -> Response:
     """The run's events as they happen, from the first one on or from where the caller left off."""
     await house.journal.run(run_id)  # an unknown run is a 404, not an empty stream
-    return _stream(house, run_id, max(after, last_event_id), {http.RUN_ID: run_id})
+    return stream(house, run_id, max(after, last_event_id), {http.RUN_ID: run_id})
 
 
 @router.get(
@@ -164,21 +130,20 @@ async def cancel_run(run_id: RunId, house: InHouse) -> CancelView:
     return CancelView(cancel=answer)
 
 
-@router.post("/interleave/{run_id}/resume", status_code=202)
+@router.post("/interleave/{run_id}/resume", **taken_up("The run goes on; follow the links."))
 async def resume_run(
-    run_id: RunId, request: Request, response: Response, house: InHouse, ask: ResumeAsk | None = None
-) -> RunView:
+    run_id: RunId, request: Request, house: InHouse, owner: Owner, ask: ResumeAsk | None = None,
+    idempotency_key: IdempotencyKey = None, prefer: Prefer = "", accept: Accept = "",
+) -> Response:  # fmt: skip
     """Let a run that ended `partial` or `failed` go on from what stands: nothing recorded is asked or drawn again.
 
     Its `budget.max_seconds` counts anew; drawings made count on, so a spent `max_draws` needs a higher one in the body.
     """
-    await house.runs.resume(run_id, ask.budget if ask else None)
-    view = RunView.of(await house.journal.run(run_id), house.base_url(request))
-    response.headers["Location"] = view.links.self
-    return view
-
-
-def _stream(house: House, run_id: str, after: int, headers: dict[str, str]) -> StreamingResponse:
-    quiet = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # no proxy may hold events back
-    events = as_sse(house.journal.follow(run_id, after=after))
-    return StreamingResponse(events, media_type=http.EVENT_STREAM, headers=headers | quiet)
+    recorded = await house.journal.events(run_id)
+    wish = Resumed(budget=ask.budget if ask else None)
+    key = key_of(house, idempotency_key, owner, f"resume {run_id}", wish)
+    begun = await house.earlier(key)
+    if begun is None:
+        has_budget(wish.budget or fold(recorded).request.budget, draws_of([each.event for each in recorded]))
+        begun = await house.runs.wish(run_id, [wish], key=key)
+    return await answer(house, begun, request, prefer, accept, after=recorded[-1].seq)

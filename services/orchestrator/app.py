@@ -22,8 +22,9 @@ from interleavethinker.clients.planner import PlannerClient
 from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
-from services.orchestrator.access import Gate, own_run
-from services.orchestrator.api import House, router
+from services.orchestrator import api, editing
+from services.orchestrator.access import BEARER, Gate, own_run
+from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
 from services.orchestrator.fetching import PictureFetch
 from services.orchestrator.journal import Journal
@@ -34,6 +35,7 @@ from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards, open_filter
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.tokens import Tokens
+from services.orchestrator.webhooks import Webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +101,9 @@ def create_app(
                 guards=guards,
             )
             stack.push_async_callback(runs.close)
-            app.state.house = House(settings, journal, runs, blobs, signer, PictureFetch(settings.references), guards)
+            webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))
+            fetch = PictureFetch(settings.references)
+            app.state.house = House(settings, journal, runs, blobs, webhooks, signer, fetch, guards)
             runs.open()
             log.info("looking for runs", replica=runs.replica)
             yield
@@ -113,5 +117,6 @@ def create_app(
         door=[Middleware(Gate, doors=doors, signer=signer, rates=rates)],
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
-    app.include_router(router, dependencies=[Depends(own_run)])
+    for router in (api.router, editing.router):
+        app.include_router(router, dependencies=[Depends(own_run), *([BEARER] if doors else [])])
     return app

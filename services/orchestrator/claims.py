@@ -92,7 +92,8 @@ class Claims:
         task.add_done_callback(lambda done: self._left(claim.run_id, done))
 
     def _left(self, run_id: str, task: asyncio.Future[None]) -> None:
-        self._under_way.pop(run_id, None)
+        if (work := self._under_way.get(run_id)) and work.task is task:  # it may have been taken up anew already
+            del self._under_way[run_id]
         UNDER_WAY.dec()
         self._news.work.set()  # there is room
         if not task.cancelled() and (error := task.exception()):

@@ -6,34 +6,81 @@ Deliberately not here: the routes (`api`), and the request as the inside knows i
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from interleavethinker.codec import clean, plain
 from interleavethinker.document import Document
 from interleavethinker.errors import BadRequest
-from interleavethinker.events import Status
+from interleavethinker.events import Event, Status
 from interleavethinker.ports import Blobs
-from interleavethinker.types import IMAGE_MARKER, Brief, Budget, CriticMode, GenerationParams, InterleaveRequest, Size
+from interleavethinker.types import (
+    IMAGE_MARKER,
+    AttemptCount,
+    Brief,
+    Budget,
+    CriticMode,
+    GenerationParams,
+    InterleaveRequest,
+    Seed,
+    Size,
+    StepCount,
+    Value,
+)
 from services.orchestrator.intake import Fetch, take_images
 from services.orchestrator.journal import RunSummary
 from services.orchestrator.links import Signer
+from services.orchestrator.outbox import Delivery, DeliveryState
 from services.orchestrator.settings import ImageLimits
 
+PICTURE = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGP8z4AdMOEQH6QSAM1BAQ/oQeJvAAAAAElF"
+    "TkSuQmCC"
+)
 EXAMPLES: list[JsonValue] = [
     {"prompt": "How do I draw a snowman with a red hat, step by step?"},
     {
         "prompt": "<image> Continue this story with three more pictures.",
-        "images": ["data:image/png;base64,iVBORw0KGgo..."],
+        "images": [PICTURE],
         "seed": 7,
         "max_attempts": 3,
         "critic": "strict",
         "budget": {"max_draws": 12, "max_seconds": 120},
         "size": {"width": 512, "height": 512},
         "params": {"num_inference_steps": 4},
+        "references": [PICTURE],
+        "review_plan": True,
+        "webhook": {"url": "https://pictures.example/told", "events": ["plan_awaited", "finished"]},
     },
 ]
+EVENT_TYPES = sorted(event.model_fields["type"].default for event in get_args(get_args(Event)[0]))
+
+
+def _is_event(name: str) -> str:
+    if name not in EVENT_TYPES:
+        raise ValueError(f"no event is named {name[:40]!r}; there are {', '.join(EVENT_TYPES)}")
+    return name
+
+
+EventType = Annotated[str, AfterValidator(_is_event), WithJsonSchema({"type": "string", "enum": EVENT_TYPES})]
+
+
+class WebhookAsk(Value):
+    """Whom to tell what happens in this run (Standard Webhooks; docs/api.md says how it is signed)."""
+
+    url: str = Field(min_length=1, max_length=2_000, description="https:// or http://, with a public address")
+    events: tuple[EventType, ...] = Field(default=("finished",), min_length=1, max_length=len(EVENT_TYPES))
 
 
 class Ask(BaseModel):
@@ -45,9 +92,9 @@ class Ask(BaseModel):
     images: tuple[str, ...] = Field(
         default=(), description="PNG, JPEG or WebP as a data: URL or base64, or the digest of a stored image"
     )
-    seed: int = Field(default=0, ge=0, lt=2**32, description="the same request and seed give the same document")
-    max_attempts: int = Field(default=5, ge=1, le=20, description="drawings per step, the first one included")
-    max_steps: int = Field(default=25, ge=1, le=100)
+    seed: Seed = Field(default=0, description="the same request and seed give the same document")
+    max_attempts: AttemptCount = Field(default=5, description="drawings per step, the first one included")
+    max_steps: StepCount = 25
     critic: CriticMode = Field(
         default=CriticMode.QUICK,
         description="off: first drawings stand; quick: its verdict counts; strict: only a sure accept does",
@@ -55,6 +102,13 @@ class Ask(BaseModel):
     budget: Budget = Budget()
     size: Size | None = Field(default=None, description="of the pictures; null: the generator's default")
     params: GenerationParams = GenerationParams()
+    references: tuple[str, ...] = Field(
+        default=(), description="pictures, written as in `images`, that every drawing is given: a style, a character"
+    )
+    review_plan: StrictBool = Field(
+        default=False, description="wait for approval (or edits) of the plan before drawing"
+    )
+    webhook: WebhookAsk | None = None
 
     @model_validator(mode="after")
     def _prompt_fits(self) -> Self:
@@ -68,13 +122,16 @@ class Ask(BaseModel):
     async def request(self, blobs: Blobs, limits: ImageLimits, fetch: Fetch | None = None) -> InterleaveRequest:
         """The inner request, its images checked and stored, and no character in its prompt that hides or turns others.
         Raises BadRequest."""
-        images = await take_images(self.images, blobs, limits, fetch)
+        given = {"images": self.images, "references": self.references}
+        taken = await take_images(given, blobs, limits, fetch)
+        images, references = taken["images"], taken["references"]
         try:
             brief = Brief(prompt=plain(self.prompt), images=images)
         except ValidationError as error:
             raise BadRequest("; ".join(found["msg"] for found in error.errors())) from error
-        rest = {name: getattr(self, name) for name in type(self).model_fields if name not in ("prompt", "images")}
-        return InterleaveRequest(brief=brief, **rest)
+        own = ("prompt", "images", "references", "webhook")
+        rest = {name: getattr(self, name) for name in type(self).model_fields if name not in own}
+        return InterleaveRequest(brief=brief, references=references, **rest)
 
 
 class Links(BaseModel):
@@ -144,6 +201,31 @@ class DocumentView(BaseModel):
             digest=document.digest,
             images=places,
         )
+
+
+class DeliveryView(BaseModel):
+    """One event for one webhook: whether it was told, and what was wrong with the last try."""
+
+    id: str = Field(description="the `webhook-id` of every try")
+    url: str
+    seq: int = Field(description="of the event")
+    state: DeliveryState
+    tries: int
+    created_at: datetime
+    next_try_at: datetime | None = Field(description="null when there will be none")
+    problem: str | None
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> DeliveryView:
+        told = delivery._asdict()
+        due_at = told.pop("due_at")
+        return cls(**told, next_try_at=due_at if delivery.state is DeliveryState.DUE else None)
+
+
+class DeliveryList(BaseModel):
+    """A run's deliveries, in the order of its events."""
+
+    deliveries: list[DeliveryView]
 
 
 class RunList(BaseModel):

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import io
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -45,17 +44,25 @@ class _Taken(NamedTuple):
 
 
 async def take_images(
-    given: Sequence[str], blobs: Blobs, limits: ImageLimits, fetch: Fetch | None = None
-) -> tuple[ImageRef, ...]:
-    """Store the images and name them. Each is a `data:` URL, bare base64, the digest of an image that this tenant has
-    stored already, or a URL.
+    given: Mapping[str, Sequence[str]], blobs: Blobs, limits: ImageLimits, fetch: Fetch | None = None
+) -> dict[str, tuple[ImageRef, ...]]:
+    """Store the images of each field and name them. Each is a `data:` URL, bare base64, the digest of an image that
+    this tenant has stored already, or a URL.
 
     Raises BadRequest that says which image is wrong and how; then none is stored.
     """
-    if len(given) > limits.count:
-        raise BadRequest(f"images: at most {limits.count} are taken, got {len(given)}")
-    found = [await _take(text, f"images[{place}]", blobs, limits, fetch) for place, text in enumerate(given)]
-    return tuple([await put_image(blobs, each.png, width=each.width, height=each.height) for each in found])
+    found: dict[str, list[_Taken]] = {}
+    for field, texts in given.items():
+        if len(texts) > limits.count:
+            raise BadRequest(f"{field}: at most {limits.count} are taken, got {len(texts)}")
+        found[field] = [
+            await _take(text, f"{field}[{place}]", blobs, limits, fetch) for place, text in enumerate(texts)
+        ]
+    return {field: tuple([await _store(blobs, each) for each in images]) for field, images in found.items()}
+
+
+async def _store(blobs: Blobs, taken: _Taken) -> ImageRef:
+    return await put_image(blobs, taken.png, width=taken.width, height=taken.height)
 
 
 async def _take(text: str, where: str, blobs: Blobs, limits: ImageLimits, fetch: Fetch | None) -> _Taken:
@@ -86,7 +93,7 @@ def _decode(text: str, where: str, limits: ImageLimits) -> bytes:
         raise BadRequest(f"{where}: more than {limits.bytes} bytes; send a smaller image")
     try:
         return base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:  # binascii.Error is one, and so is what letters beyond ASCII raise
         raise BadRequest(f"{where}: not base64") from error
 
 

@@ -2,9 +2,10 @@
 
 An event is committed before `append` returns, and followers are told only then: what anyone has seen survives a
 crash. Numbers and times are given inside the transaction, by the database; a replica that lost its lease on the run
-writes nothing, and after `Finished` only `Resumed` is taken. Raises JournalAway (a 503) where the database does not
-answer. Deliberately not here: what events mean (`document`), who holds a run (`leases`), and who starts, cancels or
-resumes runs (`runs`).
+writes nothing, and after `Finished` only a wish of the run's caller is taken. What webhooks are to be told, and the
+keys of calls that may be repeated, are written in the same transactions. Raises JournalAway (a 503) where the database
+does not answer. Deliberately not here: what events mean (`document`), who holds a run (`leases`), and who starts,
+cancels or resumes runs (`runs`).
 """
 
 from __future__ import annotations
@@ -17,17 +18,20 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
-from sqlalchemy import ColumnElement, Row, Select, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from interleavethinker import http
 from interleavethinker.document import Document, fold
 from interleavethinker.errors import BadRequest, Conflict, NotFound
-from interleavethinker.events import EVENT, Created, Event, Finished, Recorded, Resumed, Started, Status
-from interleavethinker.types import Budget, InterleaveRequest
+from interleavethinker.events import EVENT, Created, Event, Finished, PlanAwaited, Recorded, Status
+from interleavethinker.types import InterleaveRequest
+from services.orchestrator import outbox
+from services.orchestrator.idempotency import Key, claim, lookup
 from services.orchestrator.news import News, announce
 from services.orchestrator.reaching import JournalAway, answering
 from services.orchestrator.schema import migrate
+from services.orchestrator.statuses import FINAL, not_now, status_after, taken_in
 from services.orchestrator.tables import EVENTS, RUNS, db_now, open_engine
 
 POLL_SECONDS = 1.0
@@ -49,6 +53,13 @@ class RunSummary(NamedTuple):
     created_at: datetime
     request: InterleaveRequest
     owner: str | None = None
+
+
+class Begun(NamedTuple):
+    """A run that a call has begun, or had begun already when it was made before with the same key."""
+
+    run_id: str
+    replayed: bool = False
 
 
 class Page(NamedTuple):
@@ -79,6 +90,11 @@ class Journal:
             await asyncio.gather(self._hearing, return_exceptions=True)
         await self.engine.dispose()
 
+    @property
+    def outbox(self) -> outbox.Outbox:
+        """What webhooks are still to be told."""
+        return outbox.Outbox(self.engine)
+
     async def ready(self) -> list[str]:
         """What keeps the database from answering; empty when nothing does."""
         try:
@@ -88,55 +104,76 @@ class Journal:
         return []
 
     async def create(self, request: InterleaveRequest, *, owner: str | None = None) -> str:
-        """Begin a run with its `Created` event; its new id. The owner is the tenant whom this is done for, if no other
-        is named."""
+        """Begin a run with its `Created` event; its new id."""
+        return (await self.begin(request, owner=owner)).run_id
+
+    async def begin(
+        self,
+        request: InterleaveRequest,
+        *,
+        owner: str | None = None,
+        events: Sequence[Event] = (),
+        hooks: Sequence[outbox.Hook] = (),
+        key: Key | None = None,
+    ) -> Begun:
+        """Begin a run with its `Created` event and the given ones after it. The owner is the tenant whom this is done
+        for, if no other is named. With a key that was used for the same request before, the run that was begun then.
+        Raises KeyReused."""
         owner = owner or http.tenant.get()
-        run_id = f"run_{secrets.token_hex(12)}"
+        run_id, created = f"run_{secrets.token_hex(12)}", Created(request=request)
+        said: list[Event] = [created, *events]
         async with self._writing() as db:
             now = _time((await db.execute(select(db_now()))).scalar_one())
-            row = {"id": run_id, "owner": owner, "created_at": now, "status": Status.QUEUED, "last_seq": 1}
+            row = {"id": run_id, "owner": owner, "created_at": now, "status": Status.QUEUED, "last_seq": len(said)}
             await db.execute(insert(RUNS).values(**row, request=request.model_dump_json()))
-            created = Recorded(run_id=run_id, seq=1, at=now, event=Created(request=request))
-            await db.execute(insert(EVENTS).values(_row(created)))
-            await announce(db, run_id, created.event.type)
-        await self.news.tell(run_id, created.event.type)
-        return run_id
+            if key and (earlier := await claim(db, key, run_id)):
+                await db.execute(delete(RUNS).where(RUNS.c.id == run_id))
+                return Begun(earlier, replayed=True)
+            await outbox.register(db, run_id, hooks)
+            recorded = [Recorded(run_id=run_id, seq=seq, at=now, event=event) for seq, event in enumerate(said, 1)]
+            await _write(db, recorded)
+            await announce(db, run_id, created.type)
+        await self.news.tell(run_id, created.type)
+        return Begun(run_id)
+
+    async def earlier(self, key: Key) -> Begun | None:
+        """The run of an earlier call with this key, None when there was none. Raises KeyReused."""
+        with answering():
+            async with self.engine.connect() as db:
+                found = await lookup(db, key)
+        return Begun(found, replayed=True) if found else None
 
     async def append(self, run_id: str, event: Event, *, fence: int | None = None) -> Recorded:
         """Commit an event, then wake the run's followers. `fence`: of the claim that the event comes from.
 
         Raises NotFound for an unknown run, Conflict for one that has finished, LeaseLost for an old fence.
         """
-        where: ColumnElement[bool] = RUNS.c.status.not_in([status for status in Status if status.final])
+        where: ColumnElement[bool] = RUNS.c.status.not_in(FINAL)
         if fence is not None:
             where &= RUNS.c.fence == fence
-        return await self._append(run_id, event, where, fence)
-
-    async def resume(self, run_id: str, budget: Budget | None = None) -> Recorded:
-        """Put a run that was cut short back into the queue, with its `Resumed` event.
-
-        Raises NotFound for an unknown run, Conflict for one that is neither `partial` nor `failed`.
-        """
-        return await self._append(run_id, Resumed(budget=budget), RUNS.c.status.in_([Status.PARTIAL, Status.FAILED]))
-
-    async def _append(
-        self, run_id: str, event: Event, where: ColumnElement[bool], fence: int | None = None
-    ) -> Recorded:
-        changes: dict[str, object] = {"last_seq": RUNS.c.last_seq + 1, "status": _status_after(event) or RUNS.c.status}
-        if isinstance(event, Finished):
-            changes |= {"lease_holder": None, "lease_until": None}
-        number_it = update(RUNS).where(RUNS.c.id == run_id, where).values(changes).returning(RUNS.c.last_seq, db_now())
         async with self._writing() as db:
-            # The update comes first: it locks the run, so that no other writer can be given the same number.
-            numbered = (await db.execute(number_it)).one_or_none()
-            if numbered is None:
-                query = select(RUNS.c.status, RUNS.c.fence).where(RUNS.c.id == run_id)
-                raise _refusal(run_id, (await db.execute(query)).one_or_none(), fence)
-            recorded = Recorded(run_id=run_id, seq=numbered[0], at=_time(numbered[1]), event=event)
-            await db.execute(insert(EVENTS).values(_row(recorded)))
-            await announce(db, run_id, event.type)
+            told = await _append(db, run_id, [event], where)
+            if not told:
+                raise _refusal(run_id, await _found(db, run_id), fence)
         await self.news.tell(run_id, event.type)
-        return recorded
+        return told[0]
+
+    async def wish(self, run_id: str, wishes: Sequence[Event], *, key: Key | None = None) -> Begun:
+        """Commit what the run's caller wishes of it, all or nothing, then wake who is to know.
+
+        Raises NotFound for an unknown run, Conflict for one whose state does not allow it, KeyReused.
+        """
+        async with self._writing() as db:
+            if (found := await _found(db, run_id)) is None:
+                raise _unknown(run_id)
+        async with self._writing() as db:
+            if key and await claim(db, key, run_id):
+                return Begun(run_id, replayed=True)
+            if not await _append(db, run_id, wishes, RUNS.c.status.in_(taken_in(wishes[0]))):
+                raise Conflict(not_now(run_id, wishes[0], found.status))
+        for wish in wishes:
+            await self.news.tell(run_id, wish.type)
+        return Begun(run_id)
 
     async def events(self, run_id: str, *, after: int = 0) -> list[Recorded]:
         """The run's events with a `seq` above `after`. Raises NotFound for an unknown run."""
@@ -151,8 +188,8 @@ class Journal:
         return fold(await self.events(run_id))
 
     async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Recorded, None]:
-        """The run's events above `after`, then each new one as it is committed; ends after `Finished`, unless the run
-        was resumed since."""
+        """The run's events above `after`, then each new one as it is committed; ends with the last one of a run that is
+        at its end."""
         news = self.news.of(run_id)
         while True:
             async with news:  # held while looking, so that no wake-up can fall between looking and waiting
@@ -166,7 +203,7 @@ class Journal:
                 yield recorded
                 after = recorded.seq
             if final and events and isinstance(events[-1].event, Finished):
-                return
+                return  # and one that ends with a wish of its caller, at the next look
 
     async def run(self, run_id: str) -> RunSummary:
         """Raises NotFound."""
@@ -212,6 +249,39 @@ async def _wait(news: asyncio.Condition, seconds: float) -> None:
         pass  # then look anyway
 
 
+async def _append(
+    db: AsyncConnection, run_id: str, events: Sequence[Event], where: ColumnElement[bool]
+) -> list[Recorded]:
+    """The events, numbered and written, and those told who are to know; none where the run is not as `where` says."""
+    statuses = [status for event in events if (status := status_after(event))]
+    changes: dict[str, object] = {"last_seq": RUNS.c.last_seq + len(events)}
+    if statuses:
+        changes |= {"status": statuses[-1]}
+    if any(isinstance(event, Finished | PlanAwaited) for event in events):
+        changes |= {"lease_holder": None, "lease_until": None}
+    # The update comes first: it locks the run, so that no other writer can be given the same number.
+    number_them = update(RUNS).where(RUNS.c.id == run_id, where).values(changes).returning(RUNS.c.last_seq, db_now())
+    numbered = (await db.execute(number_them)).one_or_none()
+    if numbered is None:
+        return []
+    first, at = numbered[0] - len(events) + 1, _time(numbered[1])
+    recorded = [Recorded(run_id=run_id, seq=seq, at=at, event=event) for seq, event in enumerate(events, first)]
+    await _write(db, recorded)
+    for kind in {event.type for event in events}:
+        await announce(db, run_id, kind)
+    return recorded
+
+
+async def _found(db: AsyncConnection, run_id: str) -> Row | None:
+    return (await db.execute(select(RUNS.c.status, RUNS.c.fence).where(RUNS.c.id == run_id))).one_or_none()
+
+
+async def _write(db: AsyncConnection, recorded: Sequence[Recorded]) -> None:
+    """Events of one run, and what webhooks are to be told of them."""
+    await db.execute(insert(EVENTS), [_row(each) for each in recorded])
+    await outbox.post(db, recorded)
+
+
 def _row(recorded: Recorded) -> dict[str, object]:
     event = recorded.event
     return recorded.model_dump(include={"run_id", "seq", "at"}) | {"type": event.type, "body": event.model_dump_json()}
@@ -220,18 +290,6 @@ def _row(recorded: Recorded) -> dict[str, object]:
 def _summary(row: Row) -> RunSummary:
     request = InterleaveRequest.model_validate_json(row.request)
     return RunSummary(row.id, Status(row.status), row.created_at, request, row.owner)
-
-
-def _status_after(event: Event) -> Status | None:
-    """The status an event brings about; None leaves it as it is."""
-    match event:
-        case Started():
-            return Status.PROCESSING
-        case Resumed():
-            return Status.QUEUED
-        case Finished(status=status):
-            return status
-    return None
 
 
 def _time(seconds: float) -> datetime:
@@ -244,8 +302,6 @@ def _refusal(run_id: str, found: Row | None, fence: int | None) -> NotFound | Co
         return _unknown(run_id)
     if Status(found.status).final:
         return Conflict(f"run {run_id} has finished ({found.status})")
-    if fence is None:
-        return Conflict(f"run {run_id} has not finished ({found.status}); only a run that was cut short is resumed")
     return LeaseLost(f"run {run_id} is worked on by another replica (fence {found.fence}, not {fence})")
 
 

@@ -19,7 +19,8 @@ from services.orchestrator.news import announce
 from services.orchestrator.reaching import answering
 from services.orchestrator.tables import RUNS, db_now
 
-OPEN = RUNS.c.status.in_([status for status in Status if not status.final])
+OPEN = RUNS.c.status.in_([Status.QUEUED, Status.PROCESSING])
+"""Runs with work to be done; one that waits for its caller's word has none."""
 
 
 class Claim(NamedTuple):

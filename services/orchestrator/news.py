@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 log = structlog.get_logger(__name__)
 
 CHANNEL = "interleavethinker_runs"
-WORK = ("created", "resumed", "released", "finished")
+WORK = ("created", "resumed", "released", "finished", "step_reopened", "plan_awaited", "plan_approved")
 """What may leave a run to claim, or one to drop."""
 DEAF_SECONDS = 1.0
 

@@ -34,6 +34,7 @@ from interleavethinker.events import (
     Resumed,
     StepFinished,
     StepPlanned,
+    StepReopened,
 )
 from interleavethinker.ports import Critic, Generator, Judgement, Planner, Planning
 from interleavethinker.types import Brief, Critique, Drawing, ImageJob, Step
@@ -45,9 +46,16 @@ class Replay:
     """A run taken up where its recorded events stop; with no events, a run from its beginning."""
 
     def __init__(
-        self, events: Sequence[Event], *, planner: Planner, generator: Generator, critic: Critic, record: Record
+        self,
+        events: Sequence[Event],
+        *,
+        planner: Planner,
+        generator: Generator,
+        critic: Critic,
+        record: Record,
+        replan: bool = True,
     ) -> None:
-        self.planner = RecordedPlanner(planner, events)
+        self.planner = RecordedPlanner(planner, events, replan=replan)
         self.generator = RecordedGenerator(generator, events)
         self.critic = RecordedCritic(critic, events)
         self._write = record
@@ -64,10 +72,10 @@ class Replay:
 
 
 class RecordedPlanner:
-    """A planner whose recorded steps come first."""
+    """A planner whose recorded steps come first; without `replan` a plan that was cut half-way is left so."""
 
-    def __init__(self, planner: Planner, events: Sequence[Event]) -> None:
-        self._planner = planner
+    def __init__(self, planner: Planner, events: Sequence[Event], *, replan: bool = True) -> None:
+        self._planner, self._replan = planner, replan
         self._steps = [event.step for event in events if isinstance(event, StepPlanned)]
         self._end = next(
             (Planning(event.plan, event.raw, event.model) for event in events if isinstance(event, Planned)), None
@@ -78,6 +86,7 @@ class RecordedPlanner:
             yield step
         if self._end:
             yield self._end
+        if self._end or not self._replan:
             return
         async for part in beyond(self._steps, self._planner.plan(brief, seed=seed, max_steps=max_steps)):
             yield part
@@ -142,22 +151,31 @@ async def beyond(known: Sequence[Step], answer: AsyncIterator[Step | Planning]) 
 def standing(events: Sequence[Event]) -> list[Event]:
     """The events without the steps that were settled only because a limit was met, in a run that was resumed since:
     these go on where they stopped, and are settled anew."""
+    gone = undone(events)
+    return [event for place, event in enumerate(events) if place not in gone]
+
+
+def undone(events: Sequence[Event]) -> set[int]:
+    """The places of the `StepFinished` that a resuming undoes."""
     most = next((event.request.max_attempts for event in events if isinstance(event, Created)), 0)
-    attempts, settled, undone = Counter[int](), -1, set[int]()
+    attempts, allowed, settled, found = Counter[int](), dict[int, int](), -1, set[int]()
     limited = False
     for place, event in enumerate(events):
         match event:
             case Drawn(step=step):
                 attempts[step] += 1
+            case StepReopened(step=step, max_attempts=wished):
+                attempts[step], allowed[step] = 0, wished or most
             case StepFinished():
                 settled = place
             case Finished(problem=problem):
                 limited = problem is not None and problem.code == BudgetSpent.code
             case Resumed() if limited and settled >= 0:
                 last = events[settled]
-                if isinstance(last, StepFinished) and last.accepted is False and attempts[last.step] < most:
-                    undone.add(settled)
-    return [event for place, event in enumerate(events) if place not in undone]
+                if isinstance(last, StepFinished) and last.accepted is False:
+                    cut = attempts[last.step] < allowed.get(last.step, most)
+                    found |= {settled} if cut else set()
+    return found
 
 
 def _same(recorded: Event, event: Event) -> bool:

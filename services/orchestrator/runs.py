@@ -13,28 +13,32 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Literal
 
 import structlog
 
 from interleavethinker import http
-from interleavethinker.document import Document, fold
-from interleavethinker.errors import BadRequest, Conflict, InterleaveError, Malformed, NotFound
-from interleavethinker.events import Event, Finished, Problem, Recorded, Resumed, Started, Status
+from interleavethinker.document import Document
+from interleavethinker.errors import Conflict, InterleaveError, Malformed, NotFound
+from interleavethinker.events import Event, Finished, PlanAwaited, Planned, Problem, Recorded, Started, Status
 from interleavethinker.ports import Critic, Generator, Planner
-from interleavethinker.types import Budget, InterleaveRequest
+from interleavethinker.types import InterleaveRequest
 from services.orchestrator.claims import Claims
-from services.orchestrator.journal import Journal, LeaseLost
+from services.orchestrator.idempotency import Key
+from services.orchestrator.journal import Begun, Journal, LeaseLost
 from services.orchestrator.leases import Claim, Leases
 from services.orchestrator.loop import interleave
 from services.orchestrator.metrics import RunMetrics
+from services.orchestrator.outbox import Hook
 from services.orchestrator.patience import Patience, PatientCritic, PatientGenerator, PatientPlanner
 from services.orchestrator.reaching import JournalAway
 from services.orchestrator.replay import Replay
+from services.orchestrator.rounds import BEGINS_ROUND, Round, round_of
 from services.orchestrator.rules import BudgetSpent
 from services.orchestrator.screening import Guards
+from services.orchestrator.writing import write_plan
 
 log = structlog.get_logger(__name__)
 
@@ -75,24 +79,29 @@ class Runs:
 
     async def start(self, request: InterleaveRequest, *, owner: str | None = None) -> str:
         """Write the run into the journal, for the first replica that has room; its id."""
-        run_id = await self.journal.create(request, owner=owner)
-        self.open()
-        return run_id
+        return (await self.begin(request, owner=owner)).run_id
 
-    async def resume(self, run_id: str, budget: Budget | None = None) -> None:
-        """Let a run that was cut short go on from what stands, with another budget where one is given.
-
-        Raises NotFound, Conflict for a run that was not cut short, BadRequest where its drawings are spent.
-        """
-        document = await self.journal.document(run_id)
-        draws = sum(len(step.attempts) for step in document.steps)
-        most = (budget or document.request.budget).max_draws
-        if document.status in (Status.PARTIAL, Status.FAILED) and most is not None and draws >= most:
-            raise BadRequest(
-                f"{draws} drawings are made and budget.max_draws is {most}: give a budget with a higher one"
-            )
-        await self.journal.resume(run_id, budget)
+    async def begin(
+        self,
+        request: InterleaveRequest,
+        *,
+        owner: str | None = None,
+        events: Sequence[Event] = (),
+        hooks: Sequence[Hook] = (),
+        key: Key | None = None,
+    ) -> Begun:
+        """The same with what the run shares with another one (`events`), whom to tell of it, and a key that makes the
+        call safe to repeat."""
+        begun = await self.journal.begin(request, owner=owner, events=events, hooks=hooks, key=key)
         self.open()
+        return begun
+
+    async def wish(self, run_id: str, wishes: Sequence[Event], *, key: Key | None = None) -> Begun:
+        """Write what the run's caller wishes into the journal; whoever has room goes on with it where that is to be
+        done. Raises NotFound, and Conflict where the run's state does not allow it."""
+        begun = await self.journal.wish(run_id, wishes, key=key)
+        self.open()
+        return begun
 
     async def cancel(self, run_id: str) -> CancelAnswer:
         """End the run as `canceled`; what it has finished stays readable. On return nothing of it is under way here;
@@ -132,10 +141,10 @@ class Runs:
             log.warning("run dropped; whoever can takes it up from what is recorded", reason=error.detail)
 
     async def _make(self, claim: Claim, past: list[Recorded]) -> None:
-        events, document = [recorded.event for recorded in past], fold(past)
+        now = round_of(past)
         elapsed = _clock(claim, past)
-        limit = document.request.budget.max_seconds
-        metrics = RunMetrics(events)
+        limit = now.request.budget.max_seconds
+        metrics = RunMetrics([recorded.event for recorded in past])
 
         def patience(service: str) -> Patience:
             return Patience(service, self._patience, lambda: None if limit is None else limit - elapsed())
@@ -143,27 +152,34 @@ class Runs:
         async def record(event: Event) -> None:
             await self._append(claim.run_id, event, metrics, claim.fence)
 
+        seen = [recorded.event for recorded in past]
         replay = Replay(
-            events,
-            planner=PatientPlanner(self._guards.planner(self._planner, record, events), patience("planner")),
+            now.past,
+            planner=PatientPlanner(self._guards.planner(self._planner, record, seen), patience("planner")),
             generator=self._guards.counted(
-                PatientGenerator(self._guards.generator(self._generator, record, events), patience("generator"))
+                PatientGenerator(self._guards.generator(self._generator, record, seen), patience("generator"))
             ),
             critic=PatientCritic(self._critic, patience("critic")),
             record=record,
+            replan=not now.ground.wished_only,
         )
         try:
             await record(Started())
+            if now.request.review_plan and not now.approved:
+                await write_plan(now.request, replay.planner, replay.record)
+                await record(PlanAwaited())
+                return
             await interleave(
-                document.request,
+                now.request,
                 planner=replay.planner,
                 generator=replay.generator,
                 critic=replay.critic,
                 record=replay.record,
                 elapsed=lambda: 0.0 if replay.generator.recorded else elapsed(),
+                ground=now.ground,
                 speculate=self._speculate,
             )
-            end = Finished(status=Status.SUCCEEDED)
+            end = _done(await self.journal.document(claim.run_id), now)
         except (LeaseLost, JournalAway):
             raise
         except Exception as error:
@@ -181,16 +197,24 @@ class Runs:
 
 
 def _clock(claim: Claim, past: list[Recorded]) -> Callable[[], float]:
-    """Seconds since the run was first taken up, or first since it was last resumed; by the database's clock up to the
-    claim, so that replicas need not agree on the time."""
+    """Seconds since the run was first taken up, or first since its caller last let it go on; by the database's clock up
+    to the claim, so that replicas need not agree on the time."""
     began = claim.now
     for recorded in reversed(past):
         if isinstance(recorded.event, Started):
             began = recorded.at
-        elif isinstance(recorded.event, Resumed):
+        elif isinstance(recorded.event, BEGINS_ROUND):
             break
     before, claimed = (claim.now - began).total_seconds(), time.monotonic()
     return lambda: before + time.monotonic() - claimed
+
+
+def _done(document: Document, now: Round) -> Finished:
+    """The end of a round that did what it was asked to; what it was not asked for may be undrawn still."""
+    planned = any(isinstance(event, Planned) for event in now.past)
+    if now.ground.wished_only and not (planned and all(step.finished for step in document.steps)):
+        return Finished(status=Status.PARTIAL, problem=now.problem)
+    return Finished(status=Status.SUCCEEDED)
 
 
 def _end(document: Document, error: Exception) -> Finished:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import base64
+import binascii
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from interleavethinker.settings import state_dir
 from services.orchestrator.access_settings import (
@@ -24,6 +26,43 @@ class ImageLimits(BaseModel):
     count: int = Field(default=16, ge=0)
     bytes: int = Field(default=10_000_000, gt=0, description="encoded size of one image")
     pixels: int = Field(default=16_777_216, gt=0, description="width times height of one image")
+
+
+def _signs(secret: SecretStr) -> SecretStr:
+    try:
+        key = base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        key = b""
+    if not 24 <= len(key) <= 64:
+        raise ValueError("write whsec_ and the base64 of 24 to 64 random bytes")
+    return secret
+
+
+WebhookSecret = Annotated[SecretStr, AfterValidator(_signs)]
+
+
+class Endpoint(BaseModel):
+    """A webhook that is told of every run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    url: str
+    secret: WebhookSecret
+    events: tuple[str, ...] = ("finished",)
+
+
+class WebhookSettings(BaseModel):
+    """Who is told of runs, and how (Standard Webhooks)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    endpoints: tuple[Endpoint, ...] = Field(default=(), description="told of every run")
+    secret: WebhookSecret | None = Field(
+        default=None, description="signs what goes to URLs in requests; without it requests may name no webhook"
+    )
+    private: bool = Field(default=False, description="whether addresses of the own network may be called")
+    answer_seconds: float = Field(default=10, gt=0, description="how long a receiver may take to answer")
+    first_wait: float = Field(default=2, gt=0, description="seconds before the second try; doubled from then on")
+    patience: float = Field(default=86_400, gt=0, description="seconds after which a delivery is given up")
+    look_seconds: float = Field(default=1, gt=0, description="how often a replica looks for what is due")
 
 
 class OrchestratorSettings(BaseModel):
@@ -48,6 +87,8 @@ class OrchestratorSettings(BaseModel):
     speculate: bool = Field(default=False, description="hint at the next step's drawing while the critic thinks")
     wait_seconds: float = Field(default=300, gt=0, description="the longest `Prefer: wait=N` that is honoured")
     images: ImageLimits = ImageLimits()
+    idempotency_seconds: float = Field(default=86_400, gt=0, description="how long an Idempotency-Key is remembered")
+    webhooks: WebhookSettings = WebhookSettings()
     auth: Literal["off", "keys", "oidc"] = Field(
         default="off", description="off: everybody, for one's own machine; keys: API keys; oidc: an issuer's tokens too"
     )

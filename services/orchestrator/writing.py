@@ -14,11 +14,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Self
 
 from interleavethinker.events import Event, Planned, StepPlanned
-from interleavethinker.ports import Planning
-from interleavethinker.types import Step
+from interleavethinker.ports import Planner, Planning
+from interleavethinker.types import InterleaveRequest, Step
 
 Record = Callable[[Event], Awaitable[None]]
 """Makes an event durable, then known. Raises when it cannot, and then nothing may follow from the event."""
+
+
+async def write_plan(request: InterleaveRequest, planner: Planner, record: Record) -> None:
+    """The whole plan, recorded, with nothing drawn from it."""
+    answer = planner.plan(request.brief, seed=request.seed, max_steps=request.max_steps)
+    async with PlanInWriting(answer, record) as plan:
+        async for _ in plan:
+            pass
 
 
 class PlanInWriting:

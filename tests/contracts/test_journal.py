@@ -185,13 +185,12 @@ async def test_the_clock_is_the_databases(journal: Journal):
 async def test_a_run_that_was_cut_short_is_resumed(journal: Journal):
     run_id = await journal.create(ASK)
     with pytest.raises(Conflict, match="cut short"):
-        await journal.resume(run_id)
+        await journal.wish(run_id, [Resumed()])
     cut = Finished(status=Status.PARTIAL, problem=Problem(code="unavailable", detail="gone"))
     await journal.append(run_id, cut)
     following = asyncio.create_task(collect(journal, run_id))
     assert [recorded.event.type for recorded in await asyncio.wait_for(following, 60)] == ["created", "finished"]
-    resumed = await journal.resume(run_id, Budget(max_draws=3))
-    assert resumed.event == Resumed(budget=Budget(max_draws=3))
+    await journal.wish(run_id, [Resumed(budget=Budget(max_draws=3))])
     document = await journal.document(run_id)
     assert (document.status, document.problem, document.finished_at) == (Status.QUEUED, None, None)
     assert document.request == ASK.model_copy(update={"budget": Budget(max_draws=3)})
@@ -201,9 +200,9 @@ async def test_a_run_that_was_cut_short_is_resumed(journal: Journal):
     told = [recorded.event.type for recorded in await asyncio.wait_for(following, 60)]
     assert told == ["created", "finished", "resumed", "started", "finished"], "an end that was resumed is no end"
     with pytest.raises(Conflict, match="succeeded"):
-        await journal.resume(run_id)
+        await journal.wish(run_id, [Resumed()])
     with pytest.raises(NotFound):
-        await journal.resume("run_no")
+        await journal.wish("run_no", [Resumed()])
 
 
 async def test_it_outlives_its_process(url: str):

@@ -309,7 +309,7 @@ async def test_a_run_cut_short_is_resumed_by_its_user(opened: Open, blobs: Direc
     assert (cut["status"], cut["document"]["problem"]["code"]) == ("partial", "budget_spent")
     resume = f"{cut['links']['self']}/resume"
     refused = await client.post(resume)
-    assert (refused.status_code, "higher" in refused.json()["detail"]) == (422, True)
+    assert (refused.status_code, "higher" in refused.json()["detail"]) == (409, True)
     again = await client.post(resume, json={"budget": {"max_draws": 9}})
     assert (again.status_code, again.headers["location"]) == (202, cut["links"]["self"])
     body = await finished(client, cut["links"])

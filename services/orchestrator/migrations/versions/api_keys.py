@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "api_keys"
-down_revision = "leases"
+down_revision = "wishes"
 
 
 def upgrade() -> None:

@@ -1,0 +1,157 @@
+"""What the routes share: what they stand on, the headers that callers may send, and how a run under way is answered.
+
+Deliberately not here: the routes themselves (`api`, `editing`).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import Depends, Header, Path, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from interleavethinker import http
+from interleavethinker.ports import Blobs
+from interleavethinker.types import Value
+from services.orchestrator.door import EVENT_TYPES, DocumentView, Links, RunView, WebhookAsk
+from services.orchestrator.idempotency import FORM, Key
+from services.orchestrator.intake import Fetch
+from services.orchestrator.journal import Begun, Journal
+from services.orchestrator.links import Signer
+from services.orchestrator.outbox import Hook
+from services.orchestrator.runs import Runs
+from services.orchestrator.screening import Guards
+from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.stream import as_sse
+from services.orchestrator.webhooks import Webhooks
+
+REPLAYED = "Idempotency-Replayed"
+NO_TENANT = "*"
+"""Owns the idempotency keys where there are no tenants; none can be named so."""
+EVENTS: dict[str, Any] = {
+    http.EVENT_STREAM: {
+        "schema": {
+            "type": "object",
+            "title": "Server-sent event",
+            "required": ["id", "event", "data"],
+            "properties": {
+                "id": {"type": "string", "description": "the event's number; send it as Last-Event-ID to go on"},
+                "event": {"type": "string", "enum": EVENT_TYPES},
+                "data": {"type": "string", "contentMediaType": "application/json", "description": "a `Recorded`"},
+            },
+        }
+    }
+}
+
+
+class House(NamedTuple):
+    """What the routes need; the app puts it into `app.state.house` when it starts."""
+
+    settings: OrchestratorSettings
+    journal: Journal
+    runs: Runs
+    blobs: Blobs
+    webhooks: Webhooks
+    signer: Signer | None = None
+    fetch: Fetch | None = None
+    guards: Guards = Guards()
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How long a run is kept, from when it was asked for."""
+        days = self.settings.retention_days
+        return None if days is None else timedelta(days=days)
+
+    def base_url(self, request: Request) -> str:
+        return self.settings.public_url or str(request.base_url)
+
+    def hooks(self, asked: WebhookAsk | None) -> list[Hook]:
+        """Whom a run's events go to."""
+        return self.webhooks.hooks(asked and asked.url, asked.events if asked else ())
+
+    async def earlier(self, key: Key | None) -> Begun | None:
+        """What an earlier call with this key began; asked before a wish is checked against the run of by now."""
+        return await self.journal.earlier(key) if key else None
+
+
+def _house(request: Request) -> House:
+    return request.app.state.house
+
+
+async def _owner() -> str | None:
+    """The tenant that the caller belongs to; None where there are no tenants."""
+    return http.tenant.get()
+
+
+InHouse = Annotated[House, Depends(_house)]
+Owner = Annotated[str | None, Depends(_owner)]
+RunId = Annotated[
+    str,
+    Path(
+        description="as POST /interleave gave it", max_length=40, pattern=r"^\w+$",
+        examples=["run_0123456789abcdef01234567"],
+    ),
+]  # fmt: skip
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=FORM,
+        examples=["6f1c2b1e-3f0a-4d0e-9b57-1c9f6f2f7a55"],
+        description="makes the call safe to repeat: the same key and body do the work once and give the same run",
+    ),
+]
+Prefer = Annotated[str, Header(description="`wait=N`: answer with the document if it is done in N seconds")]
+Accept = Annotated[str, Header(description="`text/event-stream`: answer with the events")]
+
+
+def taken_up(description: str) -> dict[str, Any]:
+    """How a route that sets a run going is declared."""
+    text = {"schema": {"type": "string"}}
+    replayed = {REPLAYED: text | {"description": "`true`: the key was used before, and nothing was done anew"}}
+    return {
+        "status_code": 202,
+        "response_model": RunView,
+        "responses": {
+            200: {
+                "description": "`Prefer: wait=N`: finished in time. `Accept: text/event-stream`: the events.",
+                "model": DocumentView,
+                "content": EVENTS,
+                "headers": replayed,
+            },
+            202: {"description": description, "headers": {"Location": text, **replayed}},
+        },
+    }
+
+
+def key_of(house: House, key: str | None, owner: str | None, action: str, asked: Value) -> Key | None:
+    seconds = house.settings.idempotency_seconds
+    return None if key is None else Key.of(key, owner=owner or NO_TENANT, action=action, asked=asked, seconds=seconds)
+
+
+async def answer(house: House, begun: Begun, request: Request, prefer: str, accept: str, *, after: int = 0) -> Response:
+    """The run as its caller wants to hear of it: links at once, the document in time, or the events above `after`."""
+    run_id = begun.run_id
+    headers = {"Location": Links.of(run_id, house.base_url(request)).self, http.RUN_ID: run_id}
+    if begun.replayed:
+        headers[REPLAYED] = "true"
+    if http.EVENT_STREAM in accept:
+        return stream(house, run_id, 0 if begun.replayed else after, headers)
+    if wished := re.search(r"\bwait=(\d+)", prefer):
+        seconds = min(float(wished[1]), house.settings.wait_seconds)
+        headers["Preference-Applied"] = f"wait={seconds:.0f}"
+        if await house.runs.wait(run_id, seconds):
+            view = DocumentView.of(
+                await house.journal.document(run_id), house.base_url(request), house.signer, house.retention
+            )
+            return JSONResponse(view.model_dump(mode="json"), headers=headers)
+    run = RunView.of(await house.journal.run(run_id), house.base_url(request), house.retention)
+    return JSONResponse(run.model_dump(mode="json"), status_code=202, headers=headers)
+
+
+def stream(house: House, run_id: str, after: int, headers: dict[str, str]) -> StreamingResponse:
+    quiet = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # no proxy may hold events back
+    events = as_sse(house.journal.follow(run_id, after=after))
+    return StreamingResponse(events, media_type=http.EVENT_STREAM, headers=headers | quiet)

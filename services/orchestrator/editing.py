@@ -1,0 +1,201 @@
+"""The routes by which a caller goes on with a run: redraw, keep, branch, continue, and the word on a waiting plan.
+
+Deliberately not here: what each wish means (`edits`), and how a run is first asked for (`api`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool
+
+from interleavethinker.codec import plain
+from interleavethinker.document import fold
+from interleavethinker.events import PlanApproved
+from interleavethinker.types import (
+    AttemptCount,
+    Budget,
+    CriticMode,
+    GenerationParams,
+    InterleaveRequest,
+    Seed,
+    Step,
+    StepCount,
+    StepNumber,
+    Value,
+)
+from services.orchestrator.answers import (
+    Accept,
+    IdempotencyKey,
+    InHouse,
+    Owner,
+    Prefer,
+    RunId,
+    answer,
+    key_of,
+    taken_up,
+)
+from services.orchestrator.door import DeliveryList, DeliveryView, DocumentView, WebhookAsk
+from services.orchestrator.edits import Later, branch, continued, edit_plan, has_budget, keep, redraw
+from services.orchestrator.rounds import draws_of
+from services.strict import StrictRoute
+
+router = APIRouter(tags=["documents"], route_class=StrictRoute)
+Plain = Annotated[str, AfterValidator(plain)]
+"""A text without characters that hide others or turn their order."""
+StepPath = Annotated[int, Path(ge=1, le=1_000_000, description="the step's `index`", examples=[2])]
+
+
+def _examples(*examples: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": list(examples)})
+
+
+class Redraw(Value):
+    """A step to be drawn again. What is left out is as the plan and the run's request have it."""
+
+    model_config = _examples({}, {"prompt": "a snowman with a blue hat", "seed": 7, "later": "redraw"})
+    prompt: Plain | None = Field(default=None, min_length=1, max_length=8_000, description="in place of the plan's")
+    seed: Seed | None = None
+    max_attempts: AttemptCount | None = None
+    budget: Budget | None = Field(default=None, description="the run's from here on; its drawings so far count")
+    later: Later = Field(default="stale", description="the steps after it: only marked as stale, or redrawn as well")
+
+
+class Keep(Value):
+    """Which attempt at the step is to stand."""
+
+    model_config = _examples({"attempt": 1})
+    attempt: StepNumber = Field(description="its `number`")
+
+
+class Another(Value):
+    """What a new run that goes on from this one takes otherwise; what is left out is as this one's request has it."""
+
+    seed: Seed | None = None
+    max_attempts: AttemptCount | None = None
+    critic: CriticMode | None = None
+    budget: Budget | None = None
+    params: GenerationParams | None = None
+    webhook: WebhookAsk | None = None
+
+    def of(self, request: InterleaveRequest) -> InterleaveRequest:
+        given = {
+            name: value for name in InterleaveRequest.model_fields if (value := getattr(self, name, None)) is not None
+        }
+        return request.model_copy(update=given)
+
+
+class Branch(Another):
+    """A new run that shares the steps before `from_step`."""
+
+    model_config = _examples({"from_step": 3, "seed": 8}, {"from_step": 2, "steps": [{"index": 2, "prompt": "a lake"}]})
+    from_step: StepNumber
+    steps: tuple[Step, ...] | None = Field(
+        default=None, min_length=1, max_length=100, description="the plan from there on; null: as it is"
+    )
+
+
+class Continue(Another):
+    """A new run whose input images are this document's."""
+
+    model_config = _examples({"prompt": "Two more steps: the snowman at night."})
+    prompt: Plain = Field(min_length=1, max_length=16_000)
+    max_steps: StepCount | None = None
+    review_plan: StrictBool | None = None
+
+
+class PlanEdit(Value):
+    """The steps to draw, numbered without a gap, in place of all of the plan's."""
+
+    model_config = _examples({"steps": [{"index": 1, "instruction": "Roll a ball.", "prompt": "a white snowball"}]})
+    steps: tuple[Step, ...] = Field(min_length=1, max_length=100)
+
+
+@router.post("/interleave/{run_id}/steps/{step}/redraw", **taken_up("The run goes on; follow the links."))
+async def redraw_step(
+    run_id: RunId, step: StepPath, wish: Redraw, request: Request, house: InHouse, owner: Owner,
+    idempotency_key: IdempotencyKey = None, prefer: Prefer = "", accept: Accept = "",
+) -> Response:  # fmt: skip
+    """Draw a step of a finished run again. Earlier attempts remain, and the picture that stands does until the new one
+    is settled; steps after it are marked `stale`, or redrawn too. A 409 while the run is under way."""
+    recorded = await house.journal.events(run_id)
+    key = key_of(house, idempotency_key, owner, f"redraw {run_id} {step}", wish)
+    begun = await house.earlier(key)
+    if begun is None:
+        document = fold(recorded)
+        wishes = redraw(document, step, **{name: getattr(wish, name) for name in Redraw.model_fields})
+        has_budget(wish.budget or document.request.budget, draws_of([each.event for each in recorded]))
+        begun = await house.runs.wish(run_id, wishes, key=key)
+    return await answer(house, begun, request, prefer, accept, after=recorded[-1].seq)
+
+
+@router.post("/interleave/{run_id}/steps/{step}/keep")
+async def keep_attempt(
+    run_id: RunId, step: StepPath, wish: Keep, request: Request, house: InHouse, owner: Owner,
+    idempotency_key: IdempotencyKey = None,
+) -> DocumentView:  # fmt: skip
+    """Let another attempt at a step of a finished run stand. Steps drawn from the one before become `stale`."""
+    document = await house.journal.document(run_id)
+    key = key_of(house, idempotency_key, owner, f"keep {run_id} {step}", wish)
+    if not await house.earlier(key):
+        await house.runs.wish(run_id, [keep(document, step, wish.attempt)], key=key)
+    return DocumentView.of(await house.journal.document(run_id), house.base_url(request), house.signer, house.retention)
+
+
+@router.post("/interleave/{run_id}/branch", **taken_up("A new run is taken up; follow the links."))
+async def branch_run(
+    run_id: RunId, wish: Branch, request: Request, house: InHouse, owner: Owner,
+    idempotency_key: IdempotencyKey = None, prefer: Prefer = "", accept: Accept = "",
+) -> Response:  # fmt: skip
+    """A new run that shares this one's recorded steps before `from_step` and goes its own way from there."""
+    recorded = await house.journal.events(run_id)
+    key = key_of(house, idempotency_key, owner, f"branch {run_id}", wish)
+    begun = await house.earlier(key)
+    if begun is None:
+        document = fold(recorded)
+        events, hooks = branch(document, recorded, wish.from_step, wish.steps), house.hooks(wish.webhook)
+        begun = await house.runs.begin(wish.of(document.request), owner=owner, events=events, hooks=hooks, key=key)
+    return await answer(house, begun, request, prefer, accept)
+
+
+@router.post("/interleave/{run_id}/continue", **taken_up("A new run is taken up; follow the links."))
+async def continue_document(
+    run_id: RunId, wish: Continue, request: Request, house: InHouse, owner: Owner,
+    idempotency_key: IdempotencyKey = None, prefer: Prefer = "", accept: Accept = "",
+) -> Response:  # fmt: skip
+    """A new run that goes on from this document: all its pictures are the input images, and its texts stand with them
+    in the new prompt, so the planner goes on with the step numbers."""
+    document = await house.journal.document(run_id)
+    key = key_of(house, idempotency_key, owner, f"continue {run_id}", wish)
+    begun = await house.earlier(key)
+    if begun is None:
+        asked, hooks = wish.of(continued(document, wish.prompt)), house.hooks(wish.webhook)
+        begun = await house.runs.begin(asked, owner=owner, hooks=hooks, key=key)
+    return await answer(house, begun, request, prefer, accept)
+
+
+@router.put("/interleave/{run_id}/plan")
+async def edit_waiting_plan(run_id: RunId, wish: PlanEdit, request: Request, house: InHouse) -> DocumentView:
+    """Put other steps in the place of a waiting run's plan (`review_plan`). A 409 when it does not wait."""
+    await house.runs.wish(run_id, [edit_plan(await house.journal.document(run_id), wish.steps)])
+    return DocumentView.of(await house.journal.document(run_id), house.base_url(request), house.signer, house.retention)
+
+
+@router.post("/interleave/{run_id}/plan/approve", **taken_up("The run goes on; follow the links."))
+async def approve_plan(
+    run_id: RunId, request: Request, house: InHouse, owner: Owner,
+    idempotency_key: IdempotencyKey = None, prefer: Prefer = "", accept: Accept = "",
+) -> Response:  # fmt: skip
+    """Let a waiting run go on with its plan as it stands now. A 409 when it does not wait."""
+    after = len(await house.journal.events(run_id))
+    key = key_of(house, idempotency_key, owner, f"approve {run_id}", PlanApproved())
+    begun = await house.runs.wish(run_id, [PlanApproved()], key=key)
+    return await answer(house, begun, request, prefer, accept, after=after)
+
+
+@router.get("/interleave/{run_id}/deliveries")
+async def list_deliveries(run_id: RunId, house: InHouse) -> DeliveryList:
+    """What webhooks were told, or are still to be told, of this run, and why one was given up."""
+    await house.journal.run(run_id)
+    return DeliveryList(deliveries=[DeliveryView.of(each) for each in await house.journal.outbox.of_run(run_id)])
