@@ -55,7 +55,7 @@ def create_app(
     """The service, ready to be served. A port that is not given is the client of the URL in the settings."""
     settings = settings or load_section("orchestrator", OrchestratorSettings)
     internal = load_section("internal", InternalSettings).token
-    token = internal and internal.get_secret_value()
+    token = internal.get_secret_value() if internal else None
     planner = planner or PlannerClient(settings.planner_url, patience=CALL_PATIENCE, token=token)
     critic = critic or CriticClient(settings.critic_url, patience=CALL_PATIENCE, token=token)
     generator = generator or GeneratorClient(settings.generator_url, patience=CALL_PATIENCE, token=token)
