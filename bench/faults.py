@@ -1,7 +1,8 @@
-"""`python -m bench.faults`: real processes, killed and starved in every phase of a document; after each, what must hold.
+"""`python -m bench.faults`: real processes, killed and starved in every phase of a document; after each, what must
+hold.
 
-Every cell is one fault in one phase of one run. The run must end well, as the document that an undisturbed run makes, with
-its events whole (`invariants`). Prints a line a cell and writes `bench/results/faults.json`.
+Every cell is one fault in one phase of one run. The run must end well, as the document that an undisturbed run makes,
+with its events whole (`invariants`). Prints a line a cell and writes `bench/results/faults.json`.
 """
 
 from __future__ import annotations
@@ -17,24 +18,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx2
 
 from bench.house import House, faketime, until
-from bench.inflict import (
-    Fault,
-    delay,
-    duplicate,
-    flush,
-    full_disk,
-    hang_owner,
-    kill,
-    kill_owner,
-    kill_postgres,
-)
 from bench.invariants import broken, lost_pictures
 from bench.phases import PHASES
+from bench.trials import ON_POSTGRES, ON_SQLITE, QUICK, Trial
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.events import Drawn, Recorded, Started
 from interleavethinker.http import read_sse
@@ -42,60 +33,22 @@ from interleavethinker.http import read_sse
 RESULTS = Path(__file__).parent / "results" / "faults.json"
 ASK = {"prompt": "how to build a snowman", "seed": 5, "max_attempts": 3, "budget": {"max_seconds": 900}}
 END_SECONDS = 180.0
-ALL = tuple(PHASES)
-QUEUED = ALL[1:]  # phases in which there is a job
-
-
-class Trial(NamedTuple):
-    """A fault, in each of these phases. `skew`: seconds by which the second orchestrator's clock is wrong meanwhile."""
-
-    fault: str
-    inflict: Fault
-    phases: Sequence[str] = ALL
-    skew: float = 0.0
-
-
-KILLS = [
-    Trial("SIGKILL planner", kill("planner")),
-    Trial("SIGKILL critic", kill("critic")),
-    Trial("SIGKILL worker", kill("worker")),
-    Trial("SIGKILL generator API", kill("generator")),
-    Trial("SIGKILL Redis", kill("redis")),
-]
-ON_POSTGRES = [
-    Trial("SIGKILL orchestrator", kill_owner),
-    *KILLS,
-    Trial("SIGKILL Postgres", kill_postgres),
-    Trial("Redis FLUSHALL", flush, [phase for phase in ALL if "upload" not in phase]),
-    Trial("messages duplicated", duplicate, QUEUED),
-    Trial("messages delayed", delay, ["before claim", "mid-draw", "judging"]),
-    Trial("orchestrator hangs past its lease", hang_owner, ["planning", "mid-draw", "judging"]),
-    Trial("clock an hour ahead, owner killed", kill_owner, ["planning", "mid-draw", "judging"], skew=3600),
-    Trial("clock an hour behind, owner killed", kill_owner, ["planning", "mid-draw", "judging"], skew=-3600),
-    Trial("image store full", full_disk(lambda house: house.blobs), ["before claim", "mid-draw", "judging"]),
-]
-ON_SQLITE = [
-    Trial("SIGKILL orchestrator", kill_owner),
-    Trial("journal's disk full", full_disk(lambda house: house.home / "journal"), ["planning", "mid-draw", "judging"]),
-    Trial("SIGKILL Redis", kill("redis"), ["mid-draw"]),
-    Trial("Redis FLUSHALL", flush, ["before claim", "mid-draw"]),
-]
-QUICK = {("sqlite", "SIGKILL orchestrator", "mid-draw"), ("sqlite", "Redis FLUSHALL", "mid-draw"),
-         ("sqlite", "SIGKILL Redis", "mid-draw")}  # fmt: skip
 
 
 class Bench:
     """Runs cells in one house."""
 
     def __init__(self, house: House, kind: str) -> None:
-        self.house, self.kind, self.digest = house, kind, ""
+        self.house, self.kind, self.digest, self.seconds = house, kind, "", 0.0
         self._http = httpx2.Client(timeout=10.0)
 
     def undisturbed(self) -> None:
         """The document to compare with."""
         self._between()
+        began = time.monotonic()
         run_id = self._ask()
         self._end(run_id)
+        self.seconds = round(time.monotonic() - began, 1)
         events = self._events(run_id)
         if found := broken(events):
             raise RuntimeError(f"even undisturbed: {found}")
@@ -110,6 +63,7 @@ class Bench:
                 "drawings": sum(isinstance(recorded.event, Drawn) for recorded in events),
                 "drawings_made": self._drawn() - drawn_before,
                 "taken_up": sum(isinstance(recorded.event, Started) for recorded in events),
+                "undisturbed_seconds": self.seconds,
             }
         except Exception as error:  # whatever kept a run from its end is a loss to report, not the end of the trials
             found = [f"{type(error).__name__}: {error}"]
@@ -155,7 +109,7 @@ class Bench:
         self.house.redis().flushall()
         for path in self.house.blobs.glob("??"):
             shutil.rmtree(path)
-        until(lambda: self.house.redis().scard("generator:workers") > 0, "no worker is there")  # type: ignore[operator]
+        until(lambda: self.house.redis().scard("generator:workers") > 0, "no worker is there")
 
     def _ask(self) -> str:
         answer = self._http.post(f"{self.house.url('one')}/interleave", json=ASK)
@@ -203,24 +157,18 @@ class Bench:
 
 
 @contextmanager
-def benches(home: Path, kinds: Sequence[str]) -> Iterator[list[tuple[Bench, list[Trial]]]]:
-    """A house for each kind of journal, its image store and SQLite file on small disks of their own where root allows."""
+def furnished(place: Path, kind: str) -> Iterator[tuple[Bench, list[Trial]]]:
+    """A running house and what can be tried in it; its image store and SQLite file are on small disks of their own
+    where root allows."""
+    store, journal = place / "blobs", place / "journal"
     with ExitStack() as exits:
-        made: list[tuple[Bench, list[Trial]]] = []
-        for kind in kinds:
-            place = home / kind
-            store, journal = place / "blobs", place / "journal"
-            small = all(exits.enter_context(small_disk(path)) for path in (store, journal))
-            house = House(place, postgres=kind == "postgres", store=store, journal=journal)
-            exits.callback(house.stop)
-            house.start()
-            trials = ON_POSTGRES if kind == "postgres" else ON_SQLITE
-            if not small:
-                trials = [trial for trial in trials if "full" not in trial.fault]
-            if faketime(1) is None:
-                trials = [trial for trial in trials if not trial.skew]
-            made.append((Bench(house, kind), trials))
-        yield made
+        small = [exits.enter_context(small_disk(path)) for path in (store, journal)]
+        house = House(place, postgres=kind == "postgres", store=store, journal=journal)
+        exits.callback(house.stop)
+        house.start()
+        trials = ON_POSTGRES if kind == "postgres" else ON_SQLITE
+        able = [trial for trial in trials if all(small) or "full" not in trial.fault]
+        yield Bench(house, kind), [trial for trial in able if not trial.skew or faketime(1)]
 
 
 @contextmanager
@@ -239,17 +187,16 @@ def run(home: Path, *, kinds: Sequence[str] = ("postgres", "sqlite"), quick: boo
     """Every cell's row, said as it comes."""
     table: list[dict[str, Any]] = []
     for kind in kinds:  # one house at a time: two would only slow each other down
-        with benches(home, [kind]) as made:
-            for bench, trials in made:
-                bench.undisturbed()
-                for trial in trials:
-                    for phase in trial.phases:
-                        if (quick and (kind, trial.fault, phase) not in QUICK) or only not in f"{trial.fault} {phase}":
-                            continue
-                        table.append(row := bench.cell(trial, phase))
-                        said = "ok  " if row["ok"] else "LOSS"
-                        print(f"{len(table):3} {said} {kind:8} {trial.fault:36} {phase:28} {row['seconds']:6.1f} s",
-                              *row["broken"], flush=True)  # fmt: skip
+        with furnished(home / kind, kind) as (bench, trials):
+            bench.undisturbed()
+            print(f"    {kind}: undisturbed, a run takes {bench.seconds} s", flush=True)
+            for trial, phase in [(each, name) for each in trials for name in each.phases]:
+                if (quick and (kind, trial.fault, phase) not in QUICK) or only not in f"{trial.fault} {phase}":
+                    continue
+                table.append(row := bench.cell(trial, phase))
+                said = "ok  " if row["ok"] else "LOSS"
+                line = f"{len(table):3} {said} {kind:8} {trial.fault:36} {phase:28} {row['seconds']:6.1f} s"
+                print(line, *row["broken"], flush=True)
     return table
 
 

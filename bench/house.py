@@ -1,5 +1,5 @@
-"""A whole house of real processes that can be killed one by one: Redis, Postgres or SQLite, a chat server, the planner, the
-critic, the generator's API and worker, and as many orchestrators as wanted.
+"""A whole house of real processes that can be killed one by one: Redis, Postgres or SQLite, a chat server, the planner,
+the critic, the generator's API and worker, and as many orchestrators as wanted.
 
 What is killed is started again by the trials, as a supervisor would. Deliberately not here: faults and phases.
 """

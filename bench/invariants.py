@@ -11,10 +11,11 @@ from interleavethinker.ports import Blobs
 
 
 def broken(events: Sequence[Recorded], *, digest: str | None = None) -> list[str]:
-    """The invariants that do not hold, in words; empty when all do. `digest`: of the document that an undisturbed run makes.
+    """The invariants that do not hold, in words; empty when all do. `digest`: of the document that an undisturbed run
+    makes.
 
-    Event numbers have no gap; each step is planned and settled once, each (step, number) drawn and judged once; no drawing
-    is paid for twice; nothing follows the end; the document is the undisturbed one.
+    Event numbers have no gap; each step is planned and settled once, each (step, number) drawn and judged once; no
+    drawing is paid for twice; nothing follows the end; the document is the undisturbed one.
     """
     found: list[str] = []
     numbers = [recorded.seq for recorded in events]
@@ -34,7 +35,10 @@ def broken(events: Sequence[Recorded], *, digest: str | None = None) -> list[str
     for end in ends:
         if end + 1 < len(said) and not isinstance(said[end + 1], Resumed):
             found.append(f"{said[end + 1].type} follows the end")
-    document = fold(events)
+    try:
+        document = fold(events)
+    except (KeyError, ValueError) as error:
+        return [*found, f"the events make no document: {error!r}"]
     if document.status is not Status.SUCCEEDED:
         detail = document.problem.detail if document.problem else "no problem is told"
         found.append(f"the run is {document.status}: {detail}")

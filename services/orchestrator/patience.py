@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import TypeVar
 
 import structlog
@@ -79,17 +80,17 @@ class PatientPlanner:
     def __init__(self, planner: Planner, patience: Patience) -> None:
         self._planner, self._patience = planner, patience
 
-    async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncIterator[Step | Planning]:
+    async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncGenerator[Step | Planning, None]:
         given: list[Step] = []
         while True:
             try:
                 answer = self._planner.plan(brief, seed=seed, max_steps=max_steps)
-                async for part in beyond(list(given), answer):
-                    self._patience.content()
-                    yield part
-                    if isinstance(part, Planning):
-                        return
-                    given.append(part)
+                async with aclosing(beyond(list(given), answer)) as rest:
+                    async for part in rest:
+                        self._patience.content()
+                        yield part
+                        if not isinstance(part, Planning):
+                            given.append(part)
                 return
             except InterleaveError as error:
                 if not _passes(error):

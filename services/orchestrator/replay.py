@@ -21,7 +21,8 @@ Deliberately not here: the journal itself, and when to resume (`runs`).
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from interleavethinker.errors import Conflict
 from interleavethinker.events import (
@@ -81,15 +82,17 @@ class RecordedPlanner:
             (Planning(event.plan, event.raw, event.model) for event in events if isinstance(event, Planned)), None
         )
 
-    async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncIterator[Step | Planning]:
+    async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncGenerator[Step | Planning, None]:
         for step in self._steps:
             yield step
         if self._end:
             yield self._end
         if self._end or not self._replan:
             return
-        async for part in beyond(self._steps, self._planner.plan(brief, seed=seed, max_steps=max_steps)):
-            yield part
+        answer = self._planner.plan(brief, seed=seed, max_steps=max_steps)
+        async with aclosing(beyond(self._steps, answer)) as rest:
+            async for part in rest:
+                yield part
 
 
 class RecordedGenerator:
@@ -134,18 +137,21 @@ class RecordedCritic:
         return self._judged.popleft() if self._judged else await self._critic.judge(critique)
 
 
-async def beyond(known: Sequence[Step], answer: AsyncIterator[Step | Planning]) -> AsyncIterator[Step | Planning]:
+async def beyond(
+    known: Sequence[Step], answer: AsyncGenerator[Step | Planning, None]
+) -> AsyncGenerator[Step | Planning, None]:
     """What a planner that was asked again says after the steps that are known. Raises Conflict where it does not begin
     with these."""
     left = deque(known)
-    async for part in answer:
-        if not left:
-            yield part
-        elif part != left.popleft():
-            raise Conflict(
-                "the planner was interrupted and, asked again with the same seed, wrote another plan: "
-                "only the steps recorded before stand. Ask for a new run to get a whole plan."
-            )
+    async with aclosing(answer):
+        async for part in answer:
+            if not left:
+                yield part
+            elif part != left.popleft():
+                raise Conflict(
+                    "the planner was interrupted and, asked again with the same seed, wrote another plan: "
+                    "only the steps recorded before stand. Ask for a new run to get a whole plan."
+                )
 
 
 def standing(events: Sequence[Event]) -> list[Event]:

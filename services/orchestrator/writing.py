@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Self
 
 from interleavethinker.events import Event, Planned, StepPlanned
@@ -33,7 +34,7 @@ class PlanInWriting:
     """Async context manager and async iterable of steps. Iterating waits for the next step and raises what the
     planner raised."""
 
-    def __init__(self, answer: AsyncIterator[Step | Planning], record: Record) -> None:
+    def __init__(self, answer: AsyncGenerator[Step | Planning, None], record: Record) -> None:
         self._answer = answer
         self._record = record
         self._steps: list[Step] = []
@@ -67,11 +68,12 @@ class PlanInWriting:
 
     async def _write(self) -> None:
         began = time.perf_counter()
-        async for part in self._answer:
-            if isinstance(part, Planning):
-                seconds = time.perf_counter() - began
-                await self._record(Planned(plan=part.plan, raw=part.raw, seconds=seconds, model=part.model))
-            else:
-                await self._record(StepPlanned(step=part))
-                self._steps.append(part)
-                self._news.set()
+        async with aclosing(self._answer):  # also where an event cannot be recorded: the planner is stopped then
+            async for part in self._answer:
+                if isinstance(part, Planning):
+                    seconds = time.perf_counter() - began
+                    await self._record(Planned(plan=part.plan, raw=part.raw, seconds=seconds, model=part.model))
+                else:
+                    await self._record(StepPlanned(step=part))
+                    self._steps.append(part)
+                    self._news.set()

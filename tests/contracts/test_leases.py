@@ -9,10 +9,12 @@ import pytest
 
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.events import Drawn, Finished, Started, Status, StepFinished
+from interleavethinker.postgres_server import postgres_server
 from interleavethinker.types import Brief, InterleaveRequest
 from services.orchestrator.journal import Journal, LeaseLost
 from services.orchestrator.leases import Leases
 from services.orchestrator.metrics import TAKEOVERS
+from services.orchestrator.reaching import JournalAway
 from services.orchestrator.runs import Runs
 from tests.fakes import FakeCritic, FakeGenerator, FakePlanner, steps_of
 from tests.servers.serve import until
@@ -49,7 +51,6 @@ async def test_a_lease_that_ran_out_is_taken_over_and_the_old_fence_writes_nothi
     dead, alive = Leases(journal.engine, "dead", 0.05), Leases(journal.engine, "alive", LONG)
     (old,) = await dead.claim(1)
     await journal.append(run_id, Started(), fence=old.fence)
-    assert await alive.claim(1) == [] or old.fence
     await asyncio.sleep(0.2)
     (new,) = await alive.claim(1)
     assert (new.run_id, new.fence, new.lost_by) == (run_id, old.fence + 1, "dead")
@@ -160,3 +161,26 @@ async def test_followers_elsewhere_are_woken_by_postgres(postgres_url: str):
         await asyncio.sleep(0.2)
         told = await there.append(run_id, Started())
         assert await asyncio.wait_for(waiting, 60) == told
+
+
+@pytest.mark.slow
+async def test_a_run_outlives_its_database(blobs: DirectoryBlobs, postgres: str):
+    """Postgres is killed in the middle of a run: calls say so, the run is dropped, and goes on once it is back."""
+    with postgres_server() as server:
+        gate = asyncio.Event()
+        async with Replica(server.url, FakeGenerator(blobs, gate=gate)) as runs:
+            run_id = await runs.start(ASK)
+            await until(lambda: bool(runs._claims._under_way))
+            await asyncio.sleep(0.3)
+            await asyncio.to_thread(server.kill)
+            with pytest.raises(JournalAway, match="does not answer"):
+                await runs.journal.create(ASK)
+            assert any("does not answer" in problem for problem in await runs.journal.ready())
+            gate.set()
+            await until(lambda: not runs._claims._under_way)
+            await asyncio.to_thread(server.start)
+            assert await runs.wait(run_id, 60)
+            events = [recorded.event for recorded in await runs.journal.events(run_id)]
+            assert (await runs.journal.document(run_id)).status is Status.SUCCEEDED
+    places = [(event.step, event.number) for event in events if isinstance(event, Drawn)]
+    assert places == [(1, 1), (2, 1)]

@@ -158,6 +158,7 @@ async def test_killed_again_and_again_it_makes_the_same_document(tmp_path: Path,
             f"{PREFIX}HOME": str(tmp_path / "home"),
             f"{PREFIX}BLOBS__URL": str(tmp_path / "blobs"),
             f"{PREFIX}ORCHESTRATOR__PORT": str(port),
+            f"{PREFIX}ORCHESTRATOR__LEASE_SECONDS": "1",
             **{f"{PREFIX}ORCHESTRATOR__{role}_URL": url for role in ("PLANNER", "CRITIC", "GENERATOR")},
         }
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:

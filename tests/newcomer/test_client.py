@@ -81,6 +81,17 @@ def test_a_cut_stream_goes_on_where_it_stopped(url: str):
     assert cutting.asked[:3] == ["0", "2", "4"]
 
 
+def test_a_run_cut_short_is_resumed_and_followed_to_its_last_end(url: str):
+    with Client(url) as client:
+        run = client.ask(PROMPT, budget={"max_draws": 1})
+        assert [recorded.event.type for recorded in client.follow(run)][-1] == "finished"
+        assert client.document(run).status is Status.PARTIAL
+        client.resume(run, budget={"max_draws": 9})
+        told = [recorded.event.type for recorded in client.follow(run)]
+        assert (told.count("finished"), told.count("resumed"), told[-1]) == (2, 1, "finished")
+        assert client.document(run).status is Status.SUCCEEDED
+
+
 def test_a_file_is_sent_as_an_image(url: str, tmp_path: Path):
     from tests.lessons import picture
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import httpx2
@@ -45,7 +45,7 @@ class Planner(FakePlanner):
         super().__init__(STEPS)
         self.absent, self.cut = Absences(absences), Absences(cuts)
 
-    async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncIterator[Step | Planning]:
+    async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncGenerator[Step | Planning, None]:
         self.absent.maybe()
         async for part in super().plan(brief, seed=seed, max_steps=max_steps):
             yield part
