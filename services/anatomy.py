@@ -28,7 +28,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interleavethinker import __version__, http
-from interleavethinker.errors import BadRequest, InterleaveError, RateLimited, Unauthenticated, Unavailable
+from interleavethinker.errors import BadRequest, InterleaveError, Unauthenticated, Unavailable
 from interleavethinker.settings import InternalSettings, load_section
 from interleavethinker.telemetry import REQUEST_SECONDS, configure_logging
 from services.strict import StrictRoute
@@ -47,6 +47,7 @@ PROBLEM: dict[str, Any] = {
             "code": {"type": "string", "description": "stable and machine-readable"},
             "retryable": {"type": "boolean", "description": "whether the same call may succeed later"},
             "instance": {"type": "string"},
+            "retry_after": {"type": "integer", "description": "seconds, as in the header Retry-After"},
             "errors": {"type": "array", "items": {"type": "object"}, "description": "each field that is wrong"},
         },
     },
@@ -128,8 +129,8 @@ def problem_response(error: InterleaveError, *, status: int | None = None) -> Re
     """The error as an answer. Written in ASCII: a detail may quote what no encoding can say (half a character)."""
     body = http.problem(error, status=status)
     headers = {"Cache-Control": "no-store"}
-    if isinstance(error, RateLimited):
-        headers["Retry-After"] = str(error.extra.get("retry_after", 1))
+    if (wait := error.extra.get("retry_after")) is not None:
+        headers["Retry-After"] = str(wait)
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     return Response(json.dumps(body), status_code=body["status"], media_type=http.PROBLEM_JSON, headers=headers)

@@ -6,6 +6,7 @@ Deliberately not here: the routes themselves (`api`, `editing`).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any, NamedTuple
 
@@ -13,23 +14,23 @@ from fastapi import Depends, Header, Path, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from interleavethinker import http
+from interleavethinker.events import Status
 from interleavethinker.ports import Blobs
 from interleavethinker.types import Value
 from services.orchestrator.door import EVENT_TYPES, DocumentView, Links, RunView, WebhookAsk
 from services.orchestrator.idempotency import FORM, Key
 from services.orchestrator.intake import Fetch
-from services.orchestrator.journal import Begun, Journal
+from services.orchestrator.journal import Begun, Journal, RunSummary
 from services.orchestrator.links import Signer
 from services.orchestrator.outbox import Hook
 from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stream import as_sse
+from services.orchestrator.waiting import Place, positions, waiting
 from services.orchestrator.webhooks import Webhooks
 
 REPLAYED = "Idempotency-Replayed"
-NO_TENANT = "*"
-"""Owns the idempotency keys where there are no tenants; none can be named so."""
 EVENTS: dict[str, Any] = {
     http.EVENT_STREAM: {
         "schema": {
@@ -70,6 +71,23 @@ class House(NamedTuple):
     def hooks(self, asked: WebhookAsk | None) -> list[Hook]:
         """Whom a run's events go to."""
         return self.webhooks.hooks(asked and asked.url, asked.events if asked else ())
+
+    async def views(self, request: Request, runs: Sequence[RunSummary]) -> list[RunView]:
+        """The runs, and where they stand in the queue."""
+        places = await self._places([run.id for run in runs if run.status is Status.QUEUED])
+        return [RunView.of(run, self.base_url(request), places.get(run.id), self.retention) for run in runs]
+
+    async def view(self, request: Request, run_id: str) -> DocumentView:
+        """The run's document as it stands, and where it stands in the queue."""
+        document = await self.journal.document(run_id)
+        places = await self._places([run_id] if document.status is Status.QUEUED else [])
+        base_url, place = self.base_url(request), places.get(run_id)
+        return DocumentView.of(document, base_url, place=place, signer=self.signer, retention=self.retention)
+
+    async def _places(self, run_ids: Sequence[str]) -> dict[str, Place]:
+        if not run_ids:
+            return {}
+        return positions(await waiting(self.journal.engine), run_ids, self.settings.runs_at_once)
 
     async def earlier(self, key: Key | None) -> Begun | None:
         """What an earlier call with this key began; asked before a wish is checked against the run of by now."""
@@ -128,7 +146,7 @@ def taken_up(description: str) -> dict[str, Any]:
 
 def key_of(house: House, key: str | None, owner: str | None, action: str, asked: Value) -> Key | None:
     seconds = house.settings.idempotency_seconds
-    return None if key is None else Key.of(key, owner=owner or NO_TENANT, action=action, asked=asked, seconds=seconds)
+    return None if key is None else Key.of(key, owner=owner, action=action, asked=asked, seconds=seconds)
 
 
 async def answer(house: House, begun: Begun, request: Request, prefer: str, accept: str, *, after: int = 0) -> Response:
@@ -143,11 +161,9 @@ async def answer(house: House, begun: Begun, request: Request, prefer: str, acce
         seconds = min(float(wished[1]), house.settings.wait_seconds)
         headers["Preference-Applied"] = f"wait={seconds:.0f}"
         if await house.runs.wait(run_id, seconds):
-            view = DocumentView.of(
-                await house.journal.document(run_id), house.base_url(request), house.signer, house.retention
-            )
+            view = await house.view(request, run_id)
             return JSONResponse(view.model_dump(mode="json"), headers=headers)
-    run = RunView.of(await house.journal.run(run_id), house.base_url(request), house.retention)
+    (run,) = await house.views(request, [await house.journal.run(run_id)])
     return JSONResponse(run.model_dump(mode="json"), status_code=202, headers=headers)
 
 

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from interleavethinker import http
 from interleavethinker.document import fold
 from interleavethinker.errors import NotFound
-from interleavethinker.events import Resumed
+from interleavethinker.events import Resumed, Status
 from services.orchestrator.answers import (
     EVENTS,
     Accept,
@@ -27,7 +27,7 @@ from services.orchestrator.answers import (
     stream,
     taken_up,
 )
-from services.orchestrator.door import Ask, CancelView, DocumentView, ResumeAsk, RunList, RunView
+from services.orchestrator.door import Ask, CancelView, DocumentView, ResumeAsk, RunList
 from services.orchestrator.edits import has_budget
 from services.orchestrator.rounds import draws_of
 from services.strict import StrictRoute
@@ -71,18 +71,17 @@ async def list_runs(
     cursor: Annotated[
         str | None, Query(description="`next` of the page before", pattern="^[0-9]{1,18}$", examples=["17"])
     ] = None,
+    status: Annotated[list[Status] | None, Query(description="only runs in this status; may be given again")] = None,
 ) -> RunList:
     """All of the caller's runs, newest first."""
-    page = await house.journal.runs(owner=owner, limit=limit, cursor=cursor)
-    return RunList(
-        runs=[RunView.of(run, house.base_url(request), house.retention) for run in page.runs], next=page.cursor
-    )
+    page = await house.journal.runs(limit=limit, cursor=cursor, statuses=status or (), owner=owner)
+    return RunList(runs=await house.views(request, page.runs), next=page.cursor)
 
 
 @router.get("/interleave/{run_id}")
 async def read_run(run_id: RunId, request: Request, house: InHouse) -> DocumentView:
     """How the run stands, and its document as far as it has come."""
-    return DocumentView.of(await house.journal.document(run_id), house.base_url(request), house.signer, house.retention)
+    return await house.view(request, run_id)
 
 
 @router.get("/interleave/{run_id}/events", response_class=StreamingResponse, responses={200: EVENT_STREAM})

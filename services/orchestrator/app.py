@@ -99,6 +99,8 @@ def create_app(
                 lease_seconds=settings.lease_seconds,
                 patience=settings.patience_seconds,
                 guards=guards,
+                at_once_per_owner=settings.runs_at_once_per_owner,
+                queued_per_owner=settings.queued_per_owner,
             )
             stack.push_async_callback(runs.close)
             webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))

@@ -1,4 +1,4 @@
-"""A replica's work: runs are claimed while there is room, oldest first, and each lease is renewed while its run is
+"""A replica's work: runs are claimed while there is room, and each lease is renewed while its run is
 worked on. A run whose lease is lost, or that was ended elsewhere, is dropped within a second.
 
 Deliberately not here: the leases themselves (`leases`), and what the work is (`runs`).

@@ -43,6 +43,7 @@ from services.orchestrator.journal import RunSummary
 from services.orchestrator.links import Signer
 from services.orchestrator.outbox import Delivery, DeliveryState
 from services.orchestrator.settings import ImageLimits
+from services.orchestrator.waiting import Place
 
 PICTURE = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGP8z4AdMOEQH6QSAM1BAQ/oQeJvAAAAAElF"
@@ -149,6 +150,19 @@ class Links(BaseModel):
         return cls(self=run, document=run, events=f"{run}/events", image=f"{run}/images/{{digest}}", cancel=run)
 
 
+class QueueView(BaseModel):
+    """Where a waiting run stands."""
+
+    position: int = Field(description="1: the next one to begin. Tenants take turns")
+    starts_in_seconds: float | None = Field(
+        description="an estimate from what recent runs took; null while there are none"
+    )
+
+    @classmethod
+    def of(cls, place: Place | None) -> QueueView | None:
+        return place and cls(position=place.position, starts_in_seconds=place.starts_in)
+
+
 class RunView(BaseModel):
     """A run: how it stands, and where to find the rest."""
 
@@ -158,9 +172,12 @@ class RunView(BaseModel):
     expires_at: datetime | None = Field(default=None, description="may be deleted from then on; null: it is kept")
     prompt: str
     links: Links
+    queue: QueueView | None = Field(default=None, description="present while the run is queued")
 
     @classmethod
-    def of(cls, run: RunSummary, base_url: str, retention: timedelta | None = None) -> RunView:
+    def of(
+        cls, run: RunSummary, base_url: str, place: Place | None = None, retention: timedelta | None = None
+    ) -> RunView:
         return cls(
             id=run.id,
             status=run.status,
@@ -168,6 +185,7 @@ class RunView(BaseModel):
             expires_at=retention and run.created_at + retention,
             prompt=run.request.brief.prompt,
             links=Links.of(run.id, base_url),
+            queue=QueueView.of(place),
         )
 
 
@@ -183,10 +201,17 @@ class DocumentView(BaseModel):
     images: dict[str, str] = Field(
         default={}, description="where each picture is, by digest; where links are signed, it opens without a key"
     )
+    queue: QueueView | None = Field(default=None, description="present while the run is queued")
 
     @classmethod
     def of(
-        cls, document: Document, base_url: str, signer: Signer | None = None, retention: timedelta | None = None
+        cls,
+        document: Document,
+        base_url: str,
+        *,
+        place: Place | None = None,
+        signer: Signer | None = None,
+        retention: timedelta | None = None,
     ) -> DocumentView:
         links = Links.of(document.run_id, base_url)
         places = {digest: links.image.replace("{digest}", digest) for digest in document.images}
@@ -200,6 +225,7 @@ class DocumentView(BaseModel):
             document=document,
             digest=document.digest,
             images=places,
+            queue=QueueView.of(place),
         )
 
 

@@ -140,7 +140,7 @@ async def keep_attempt(
     key = key_of(house, idempotency_key, owner, f"keep {run_id} {step}", wish)
     if not await house.earlier(key):
         await house.runs.wish(run_id, [keep(document, step, wish.attempt)], key=key)
-    return DocumentView.of(await house.journal.document(run_id), house.base_url(request), house.signer, house.retention)
+    return await house.view(request, run_id)
 
 
 @router.post("/interleave/{run_id}/branch", **taken_up("A new run is taken up; follow the links."))
@@ -179,7 +179,7 @@ async def continue_document(
 async def edit_waiting_plan(run_id: RunId, wish: PlanEdit, request: Request, house: InHouse) -> DocumentView:
     """Put other steps in the place of a waiting run's plan (`review_plan`). A 409 when it does not wait."""
     await house.runs.wish(run_id, [edit_plan(await house.journal.document(run_id), wish.steps)])
-    return DocumentView.of(await house.journal.document(run_id), house.base_url(request), house.signer, house.retention)
+    return await house.view(request, run_id)
 
 
 @router.post("/interleave/{run_id}/plan/approve", **taken_up("The run goes on; follow the links."))

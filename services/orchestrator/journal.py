@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
@@ -33,6 +33,7 @@ from services.orchestrator.reaching import JournalAway, answering
 from services.orchestrator.schema import migrate
 from services.orchestrator.statuses import FINAL, not_now, status_after, taken_in
 from services.orchestrator.tables import EVENTS, RUNS, db_now, open_engine
+from services.orchestrator.waiting import leave_room
 
 POLL_SECONDS = 1.0
 """How often a follower looks by itself: for events that another process wrote and no news told of (SQLite has none, and
@@ -115,10 +116,11 @@ class Journal:
         events: Sequence[Event] = (),
         hooks: Sequence[outbox.Hook] = (),
         key: Key | None = None,
+        most_waiting: int | None = None,
     ) -> Begun:
         """Begin a run with its `Created` event and the given ones after it. The owner is the tenant whom this is done
         for, if no other is named. With a key that was used for the same request before, the run that was begun then.
-        Raises KeyReused."""
+        Raises KeyReused, and QueueFull where as many runs of its owner wait as may."""
         owner = owner or http.tenant.get()
         run_id, created = f"run_{secrets.token_hex(12)}", Created(request=request)
         said: list[Event] = [created, *events]
@@ -129,6 +131,7 @@ class Journal:
             if key and (earlier := await claim(db, key, run_id)):
                 await db.execute(delete(RUNS).where(RUNS.c.id == run_id))
                 return Begun(earlier, replayed=True)
+            await leave_room(db, owner, most_waiting)
             await outbox.register(db, run_id, hooks)
             recorded = [Recorded(run_id=run_id, seq=seq, at=now, event=event) for seq, event in enumerate(said, 1)]
             await _write(db, recorded)
@@ -217,10 +220,20 @@ class Journal:
             return row.owner
         raise _unknown(run_id)
 
-    async def runs(self, *, owner: str | None = None, limit: int = 20, cursor: str | None = None) -> Page:
-        """A page of an owner's runs, newest first. Raises BadRequest for a cursor that no page gave."""
+    async def runs(
+        self,
+        *,
+        limit: int = 20,
+        cursor: str | None = None,
+        statuses: Collection[Status] = (),
+        owner: str | None = None,
+    ) -> Page:
+        """A page of an owner's runs (None: of those that have none), newest first; with `statuses` only those. Raises
+        BadRequest for a cursor that no page gave."""
         query = select(RUNS).where(RUNS.c.owner.is_not_distinct_from(owner))
         query = query.order_by(RUNS.c.number.desc()).limit(limit + 1)
+        if statuses:
+            query = query.where(RUNS.c.status.in_(sorted(statuses)))
         if cursor is not None:
             if not re.fullmatch(r"[0-9]{1,18}", cursor):
                 raise BadRequest(f"cursor {cursor[:40]!r} is none of ours: use the `next` of the page before")

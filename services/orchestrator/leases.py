@@ -11,16 +11,23 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from interleavethinker.events import Status
 from services.orchestrator.news import announce
 from services.orchestrator.reaching import answering
-from services.orchestrator.tables import RUNS, db_now
+from services.orchestrator.tables import RUNS, TURNS, db_now
 
 OPEN = RUNS.c.status.in_([Status.QUEUED, Status.PROCESSING])
 """Runs with work to be done; one that waits for its caller's word has none."""
+
+
+NOBODY = ""
+"""Stands for the tenant where there are none."""
+OWNER = func.coalesce(RUNS.c.owner, NOBODY)
 
 
 class Claim(NamedTuple):
@@ -34,26 +41,24 @@ class Claim(NamedTuple):
 
 
 class Leases:
-    """The leases of one replica, `holder`."""
+    """The leases of one replica, `holder`. `per_owner`: how many runs of one tenant are worked on at once, in all."""
 
-    def __init__(self, engine: AsyncEngine, holder: str, seconds: float) -> None:
-        self._engine, self.holder, self.seconds = engine, holder, seconds
+    def __init__(self, engine: AsyncEngine, holder: str, seconds: float, *, per_owner: int | None = None) -> None:
+        self._engine, self.holder, self.seconds, self._per_owner = engine, holder, seconds, per_owner
 
     async def claim(self, most: int, *, under_way: Collection[str] = ()) -> list[Claim]:
-        """At most so many runs that nobody works on, oldest first: queued ones, those whose lease ran out, and those of
-        this replica that it does not have `under_way` any more."""
+        """At most so many runs that nobody works on: queued ones, those whose lease ran out, and those of this replica
+        that it does not have `under_way` any more. Tenants take turns; of one tenant's runs the oldest comes first."""
         claims: list[Claim] = []
         with answering():
-            while (room := most - len(claims)) > 0:
-                held = [*under_way, *(claim.run_id for claim in claims)]
-                dropped = and_(RUNS.c.lease_holder == self.holder, RUNS.c.id.not_in(held))
-                free = and_(OPEN, or_(RUNS.c.lease_until.is_(None), RUNS.c.lease_until < db_now(), dropped))
-                seen = select(RUNS.c.id, RUNS.c.fence, RUNS.c.lease_holder).where(free)
+            while len(claims) < most:
+                ours = [*under_way, *(claim.run_id for claim in claims)]
                 async with self._engine.connect() as db:
-                    found = (await db.execute(seen.order_by(RUNS.c.number).limit(room))).all()
-                claims += [claim for row in found if (claim := await self._take(*row))]
-                if len(found) < room:
+                    seen = (await db.execute(next_runs(self.holder, ours, self._per_owner).limit(1))).one_or_none()
+                if seen is None:
                     break
+                if claim := await self._take(*seen, ours):
+                    claims.append(claim)
         return claims
 
     async def renew(self) -> dict[str, int]:
@@ -74,17 +79,52 @@ class Leases:
                 for row in (await db.execute(let_go.returning(RUNS.c.id))).all():
                     await announce(db, row.id, "released")
 
-    async def _take(self, run_id: str, fence: int, lost_by: str | None) -> Claim | None:
-        """The run, unless another replica was quicker: the fence it was seen with decides."""
+    async def _take(
+        self, run_id: str, fence: int, lost_by: str | None, owner: str | None, ours: Collection[str]
+    ) -> Claim | None:
+        """The run, unless another replica was quicker: the fence it was seen with decides, and for the tenant's last
+        place the lock on its turn does."""
+        turn = {"owner": owner or NOBODY, "taken_at": db_now()}
         take = (
             update(RUNS)
             .where(RUNS.c.id == run_id, RUNS.c.fence == fence, OPEN)
             .values(lease_holder=self.holder, lease_until=db_now() + self.seconds, fence=fence + 1)
             .returning(db_now())
         )
-        async with self._engine.begin() as db:
+        async with self._engine.connect() as db:
+            insert = postgres_insert if db.dialect.name == "postgresql" else sqlite_insert
+            turn_taken = insert(TURNS).values(turn)
+            now_again = {"taken_at": db_now()}
+            await db.execute(turn_taken.on_conflict_do_update(index_elements=[TURNS.c.owner], set_=now_again))
+            if self._per_owner is not None:
+                count = select(func.count()).where((owner or NOBODY) == OWNER, under_way_at(self.holder, ours))
+                if (await db.execute(count)).scalar_one() >= self._per_owner:
+                    return None
             now = (await db.execute(take)).scalar()
+            if now is not None:
+                await db.commit()
         if now is None:
             return None
         other = lost_by if lost_by != self.holder else None
         return Claim(run_id, fence + 1, datetime.fromtimestamp(now, UTC), other)
+
+
+def under_way_at(holder: str, ours: Collection[str]) -> ColumnElement[bool]:
+    """Whether somebody works on a run; the one who asks knows best which are its own."""
+    dropped = and_(RUNS.c.lease_holder == holder, RUNS.c.id.not_in(ours))
+    return and_(OPEN, RUNS.c.lease_until >= db_now(), not_(dropped))
+
+
+def next_runs(holder: str, ours: Collection[str], per_owner: int | None) -> Select:
+    """The oldest free run of each tenant that has room, (id, fence, holder, owner), in the order of their turns."""
+    dropped = and_(RUNS.c.lease_holder == holder, RUNS.c.id.not_in(ours))
+    free = and_(OPEN, or_(RUNS.c.lease_until.is_(None), RUNS.c.lease_until < db_now(), dropped))
+    heads = select(func.min(RUNS.c.number).label("number")).where(free).group_by(OWNER).subquery()
+    found = select(RUNS.c.id, RUNS.c.fence, RUNS.c.lease_holder, RUNS.c.owner)
+    found = found.join(heads, heads.c.number == RUNS.c.number).outerjoin(TURNS, TURNS.c.owner == OWNER)
+    if per_owner is not None:
+        held = select(OWNER.label("owner"), func.count().label("held")).where(under_way_at(holder, ours))
+        by_owner = held.group_by(OWNER).subquery()
+        found = found.outerjoin(by_owner, by_owner.c.owner == OWNER)
+        found = found.where(func.coalesce(by_owner.c.held, 0) < per_owner)
+    return found.order_by(func.coalesce(TURNS.c.taken_at, 0.0), RUNS.c.number)

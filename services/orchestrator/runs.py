@@ -63,14 +63,16 @@ class Runs:
         speculate: bool = False,
         lease_seconds: float = 10.0,
         patience: float = 900.0,
+        at_once_per_owner: int | None = None,
+        queued_per_owner: int | None = None,
         guards: Guards | None = None,
     ) -> None:
         self.journal = journal
         self._guards = guards or Guards()
         self._planner, self._critic, self._generator = planner, critic, generator
-        self._speculate, self._patience = speculate, patience
+        self._speculate, self._patience, self._queued_per_owner = speculate, patience, queued_per_owner
         self.replica = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        leases = Leases(journal.engine, self.replica, lease_seconds)
+        leases = Leases(journal.engine, self.replica, lease_seconds, per_owner=at_once_per_owner)
         self._claims = Claims(leases, journal.news, self._work, at_once=at_once)
 
     def open(self) -> None:
@@ -92,7 +94,8 @@ class Runs:
     ) -> Begun:
         """The same with what the run shares with another one (`events`), whom to tell of it, and a key that makes the
         call safe to repeat."""
-        begun = await self.journal.begin(request, owner=owner, events=events, hooks=hooks, key=key)
+        most = self._queued_per_owner
+        begun = await self.journal.begin(request, owner=owner, events=events, hooks=hooks, key=key, most_waiting=most)
         self.open()
         return begun
 

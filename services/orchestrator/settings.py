@@ -78,6 +78,12 @@ class OrchestratorSettings(BaseModel):
         description="sqlite:///path/to/file or postgresql://user:password@host/database",
     )
     runs_at_once: int = Field(default=4, ge=1, description="of this replica; further runs wait as `queued`")
+    runs_at_once_per_owner: int | None = Field(
+        default=None, ge=1, description="of one tenant, over all replicas; None: only the turns that tenants take"
+    )
+    queued_per_owner: int | None = Field(
+        default=1000, ge=1, description="runs of one tenant that may wait; a further one is a 429. None: no limit"
+    )
     lease_seconds: float = Field(
         default=10.0, ge=0.5, description="a replica that is silent for so long has lost its runs to the others"
     )

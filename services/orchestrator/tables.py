@@ -104,6 +104,13 @@ API_KEYS = Table(
     Index("api_keys_by_tenant", "tenant"),
 )
 
+TURNS = Table(
+    "turns",
+    METADATA,
+    Column("owner", String(200), primary_key=True),  # empty where there are no tenants
+    Column("taken_at", Float(53), nullable=False),  # when its last run was taken up, by the database's clock
+)
+
 IDEMPOTENCY_KEYS = Table(
     "idempotency_keys",
     METADATA,

@@ -1,4 +1,5 @@
-"""What a careful client needs: keys that make a call safe to repeat, webhooks, and the outbox of their deliveries."""
+"""What a careful client needs: keys that make a call safe to repeat, webhooks, the outbox of their deliveries, and
+tenants' turns in the queue."""
 
 from __future__ import annotations
 
@@ -11,6 +12,11 @@ down_revision = "leases"
 
 def upgrade() -> None:
     time = sa.DateTime(timezone=True)
+    op.create_table(
+        "turns",
+        sa.Column("owner", sa.String(200), primary_key=True),
+        sa.Column("taken_at", sa.Float(53), nullable=False),
+    )
     op.create_table(
         "idempotency_keys",
         sa.Column("owner", sa.String(200), primary_key=True),
@@ -43,5 +49,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("deliveries", "webhooks", "idempotency_keys"):
+    for table in ("deliveries", "webhooks", "idempotency_keys", "turns"):
         op.drop_table(table)
