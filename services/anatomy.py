@@ -34,11 +34,6 @@ from interleavethinker.telemetry import REQUEST_SECONDS, configure_logging
 from services.strict import StrictRoute
 
 log = structlog.get_logger(__name__)
-_SAFE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
-_TENANT = re.compile(r"[A-Za-z0-9~][A-Za-z0-9._-]{0,63}", re.ASCII)
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
-"""What probes and Prometheus ask without a key: neither says anything of what callers sent."""
-_SHOWN_ERRORS = 20
 PROBLEM: dict[str, Any] = {
     "schema": {
         "title": "Problem",
@@ -66,6 +61,11 @@ PROBLEM: dict[str, Any] = {
     },
 }
 """How a problem looks, for OpenAPI documents."""
+_SAFE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_TENANT = re.compile(r"[A-Za-z0-9~][A-Za-z0-9._-]{0,63}", re.ASCII)
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
+"""What probes and Prometheus ask without a key: neither says anything of what callers sent."""
+_SHOWN_ERRORS = 20
 
 
 def service_app(
@@ -163,12 +163,6 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     return answer
 
 
-def _methods(request: Request) -> set[str]:
-    """All methods of the path; Starlette itself says those of the first route that has it."""
-    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
-    return {method for route in routes for method in getattr(route, "methods", None) or ()}
-
-
 def _internal_door() -> list[Middleware]:
     token = load_section("internal", InternalSettings).token
     return [Middleware(_Internal, token=token.get_secret_value())] if token else []
@@ -188,6 +182,12 @@ class _Internal:
                 await problem_response(error)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+
+def _methods(request: Request) -> set[str]:
+    """All methods of the path; Starlette itself says those of the first route that has it."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}
 
 
 class _Door:

@@ -8,10 +8,10 @@ keys are kept (`keys`), tokens of an issuer (`tokens`), signed links (`links`), 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from fastapi import Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from interleavethinker import http
@@ -101,13 +101,12 @@ class Gate:
         raise Unauthenticated("this is no key or token that is known here")
 
 
-async def own_run(
-    request: Request, _: HTTPAuthorizationCredentials | None = Security(HTTPBearer(auto_error=False))
-) -> None:
-    """A dependency of all routes: the run in the path, if there is one, is the caller's. Raises NotFound.
+BEARER: Any = Security(HTTPBearer(auto_error=False, description="an API key, or a token of the issuer"))
+"""A dependency that only tells the OpenAPI document of keys: the gate has read them already."""
 
-    (The second parameter only tells the OpenAPI document of keys: the gate has read them already.)
-    """
+
+async def own_run(request: Request) -> None:
+    """A dependency of all routes: the run in the path, if there is one, is the caller's. Raises NotFound."""
     run_id = request.path_params.get("run_id")
     if run_id is None:
         return

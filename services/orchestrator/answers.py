@@ -17,7 +17,6 @@ from interleavethinker import http
 from interleavethinker.events import Status
 from interleavethinker.ports import Blobs
 from interleavethinker.types import Value
-from services.orchestrator.access import Caller
 from services.orchestrator.door import EVENT_TYPES, DocumentView, Links, RunView, WebhookAsk
 from services.orchestrator.idempotency import FORM, Key
 from services.orchestrator.intake import Fetch
@@ -56,9 +55,9 @@ class House(NamedTuple):
     runs: Runs
     blobs: Blobs
     webhooks: Webhooks
-    guards: Guards
-    fetch: Fetch
     signer: Signer | None
+    fetch: Fetch
+    guards: Guards
 
     @property
     def retention(self) -> timedelta | None:
@@ -100,10 +99,9 @@ def _house(request: Request) -> House:
     return request.app.state.house
 
 
-def _owner(request: Request) -> str | None:
+async def _owner() -> str | None:
     """The tenant that the caller belongs to; None where there are no tenants."""
-    caller: Caller = request.state.caller
-    return caller.tenant
+    return http.tenant.get()
 
 
 InHouse = Annotated[House, Depends(_house)]

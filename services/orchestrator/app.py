@@ -23,7 +23,7 @@ from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Pla
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
 from services.orchestrator import api, editing
-from services.orchestrator.access import Gate, own_run
+from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
 from services.orchestrator.fetching import PictureFetch
@@ -55,7 +55,7 @@ def create_app(
     """The service, ready to be served. A port that is not given is the client of the URL in the settings."""
     settings = settings or load_section("orchestrator", OrchestratorSettings)
     internal = load_section("internal", InternalSettings).token
-    token = internal and internal.get_secret_value()
+    token = internal.get_secret_value() if internal else None
     planner = planner or PlannerClient(settings.planner_url, patience=CALL_PATIENCE, token=token)
     critic = critic or CriticClient(settings.critic_url, patience=CALL_PATIENCE, token=token)
     generator = generator or GeneratorClient(settings.generator_url, patience=CALL_PATIENCE, token=token)
@@ -98,14 +98,14 @@ def create_app(
                 speculate=settings.speculate,
                 lease_seconds=settings.lease_seconds,
                 patience=settings.patience_seconds,
+                guards=guards,
                 at_once_per_owner=settings.runs_at_once_per_owner,
                 queued_per_owner=settings.queued_per_owner,
-                guards=guards,
             )
             stack.push_async_callback(runs.close)
             webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))
             fetch = PictureFetch(settings.references)
-            app.state.house = House(settings, journal, runs, blobs, webhooks, guards, fetch, signer)
+            app.state.house = House(settings, journal, runs, blobs, webhooks, signer, fetch, guards)
             runs.open()
             log.info("looking for runs", replica=runs.replica)
             yield
@@ -120,5 +120,5 @@ def create_app(
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
     for router in (api.router, editing.router):
-        app.include_router(router, dependencies=[Depends(own_run)])
+        app.include_router(router, dependencies=[Depends(own_run), *([BEARER] if doors else [])])
     return app

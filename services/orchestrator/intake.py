@@ -80,7 +80,8 @@ async def _take(text: str, where: str, blobs: Blobs, limits: ImageLimits, fetch:
     if not await blobs.has(text):
         raise BadRequest(f"{where}: no image with the digest {text} is stored; send its bytes as a data: URL")
     # Put again with the others: then no collection of what is old can take it before the run refers to it.
-    return _Taken(png := await blobs.get(text), *dimensions(png))
+    png = await blobs.get(text)
+    return _Taken(png, *dimensions(png))
 
 
 async def _fetched(url: str, where: str, limits: ImageLimits, fetch: Fetch | None) -> bytes:

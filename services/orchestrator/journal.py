@@ -226,8 +226,8 @@ class Journal:
         cursor: str | None = None,
         statuses: Collection[Status] = (),
     ) -> Page:
-        """A page of an owner's runs, newest first; with `statuses` only those. Raises BadRequest for a cursor that no
-        page gave."""
+        """A page of an owner's runs (None: of those that have none), newest first; with `statuses` only those. Raises
+        BadRequest for a cursor that no page gave."""
         query = select(RUNS).where(RUNS.c.owner.is_not_distinct_from(owner))
         query = query.order_by(RUNS.c.number.desc()).limit(limit + 1)
         if statuses:

@@ -95,7 +95,7 @@ class Keys:
         if row is None or _key(row).ended:
             raise NotFound(f"there is no good key {key_id!r}")
         old = _key(row)
-        lives = old.expires_at and old.expires_at - old.created_at
+        lives = None if old.expires_at is None else old.expires_at - old.created_at
         new = await self.create(old.tenant, old.permissions, note=old.note, lives=lives)
         await self._end(key_id, datetime.now(UTC) + grace)
         return new

@@ -9,7 +9,8 @@ a deployer's own module).
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from interleavethinker import http
 from interleavethinker.errors import BadSettings, Denied
@@ -109,10 +110,11 @@ class _ScreenedPlanner:
     def __init__(self, planner: Planner, screen: _Screen, references: Sequence[ImageRef]) -> None:
         self._planner, self._screen, self._references = planner, screen, references
 
-    async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncIterator[Step | Planning]:
+    async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncGenerator[Step | Planning, None]:
         await self._screen.brief(brief, self._references)
-        async for part in self._planner.plan(brief, seed=seed, max_steps=max_steps):
-            yield part
+        async with aclosing(self._planner.plan(brief, seed=seed, max_steps=max_steps)) as answer:
+            async for part in answer:
+                yield part
 
 
 class _ScreenedGenerator:

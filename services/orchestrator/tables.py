@@ -94,6 +94,19 @@ EVENTS = Table(
     Column("body", Text, nullable=False),
 )
 
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("id", String(20), primary_key=True),
+    Column("digest", String(64), nullable=False),  # SHA-256 of the whole key; the key itself is nowhere
+    Column("tenant", String(64), nullable=False),
+    Column("permissions", String(100), nullable=False),
+    Column("note", String(200), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=True),
+    Index("api_keys_by_tenant", "tenant"),
+)
+
 TURNS = Table(
     "turns",
     METADATA,
@@ -132,19 +145,6 @@ DELIVERIES = Table(
     Column("created_at", Utc, nullable=False),
     Column("problem", Text, nullable=True),
     Index("deliveries_by_due", "state", "due_at"),
-)
-
-API_KEYS = Table(
-    "api_keys",
-    METADATA,
-    Column("id", String(20), primary_key=True),
-    Column("digest", String(64), nullable=False),  # SHA-256 of the whole key; the key itself is nowhere
-    Column("tenant", String(64), nullable=False),
-    Column("permissions", String(100), nullable=False),
-    Column("note", String(200), nullable=False),
-    Column("created_at", Utc, nullable=False),
-    Column("expires_at", Utc, nullable=True),
-    Index("api_keys_by_tenant", "tenant"),
 )
 
 

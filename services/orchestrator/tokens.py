@@ -37,8 +37,8 @@ class Tokens:
         self._registry = JWSRegistry(algorithms=list(settings.algorithms))
         self._claims = jwt.JWTClaimsRegistry(
             leeway=settings.leeway_seconds,
-            iss={"essential": True, "value": settings.issuer},
-            aud={"essential": True, "value": settings.audience},
+            iss={"essential": True, "value": settings.issuer or ""},
+            aud={"essential": True, "value": settings.audience or ""},
             exp={"essential": True},
         )
         self._keys: KeySet | None = None

@@ -3,6 +3,7 @@ nothing that a caller can write makes a server error."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from itertools import count
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from interleavethinker.blobs import DirectoryBlobs
+from interleavethinker.codec import clean
 from services.orchestrator.app import create_app
 from services.orchestrator.idempotency import FORM
 from services.orchestrator.settings import OrchestratorSettings
@@ -75,10 +77,15 @@ def test_the_document_is_true(case: schemathesis.Case, url: str, run: str):
 
 
 def says_more_than_schemas(body: object) -> bool:
-    """Bytes that are a picture, public hosts, numbers without a gap: a request may be refused though it fits the
-    schema."""
+    """Bytes that are a picture, public hosts, numbers without a gap, texts that say something and hold no NUL: a
+    request may be refused though it fits the schema."""
+    if "\\u0000" in json.dumps(body, default=str):
+        return True
     if not isinstance(body, dict):
         return False
-    return "<image>" in str(body.get("prompt")) or any(
-        body.get(field) for field in ("images", "references", "webhook", "steps")
+    prompt = str(body.get("prompt", "a"))
+    return (
+        "<image>" in prompt
+        or not clean(prompt).strip()
+        or any(body.get(field) for field in ("images", "references", "webhook", "steps"))
     )
