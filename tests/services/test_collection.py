@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,9 @@ from interleavethinker.errors import NotFound
 from interleavethinker.events import Finished, Started, Status
 from interleavethinker.types import Brief, ImageRef, InterleaveRequest
 from services.orchestrator.collection import Collected, collect
+from services.orchestrator.idempotency import Key
 from services.orchestrator.journal import Journal
+from services.orchestrator.outbox import DeliveryState, Hook
 from tests.doors import SNOWMAN, WAIT, key, opened, picture
 
 DAY = timedelta(days=1)
@@ -88,6 +90,52 @@ async def test_runs_past_their_retention_go_with_their_images_and_others_stay(jo
     with pytest.raises(NotFound):
         await journal.events(ended)
     assert len(await journal.events(under_way)) == 2
+
+
+async def test_a_branch_and_a_continued_run_keep_what_they_show(tmp_path: Path, blobs: DirectoryBlobs):
+    async with opened(tmp_path, blobs) as (app, client):
+        origin = (await client.post("/interleave", json=SNOWMAN, headers=WAIT)).json()
+        run = origin["links"]["self"]
+        grow_old(blobs.path)
+        branched = (await client.post(f"{run}/branch", json={"from_step": 2}, headers=WAIT)).json()
+        continued = (await client.post(f"{run}/continue", json={"prompt": "and then?"}, headers=WAIT)).json()
+        ends = [datetime.fromisoformat(each["document"]["created_at"]) for each in (origin, branched)]
+        retention = datetime.now(UTC) - (ends[0] + (ends[1] - ends[0]) / 2)
+        grow_old(blobs.path)
+        done = await collect(app.state.house.journal.engine, blobs, older_than=DAY, retention=retention)
+        assert (done.runs, done.blobs) == (1, 0), "the branch has the first step's picture, the continued run both"
+        assert (await client.get(run)).status_code == 404
+        for kept in (branched, continued):
+            assert (await client.get(kept["links"]["self"])).json()["document"] == kept["document"]
+            for link in kept["images"].values():
+                assert (await client.get(link)).status_code == 200
+
+
+async def test_what_a_new_run_takes_over_counts_as_new(tmp_path: Path, blobs: DirectoryBlobs):
+    """The race: a collection has listed old images and read what the journal names, then a branch is begun."""
+    async with opened(tmp_path, blobs) as (_, client):
+        run = (await client.post("/interleave", json=SNOWMAN, headers=WAIT)).json()
+        grow_old(blobs.path)
+        listed = [blob async for blob in blobs.all()]
+        await client.post(f"{run['links']['self']}/continue", json={"prompt": "and then?"}, headers=WAIT)
+        assert len(listed) == 2 and [await blobs.delete(blob) for blob in listed] == [False, False]
+
+
+async def test_a_run_with_a_live_key_or_a_webhook_to_be_told_stays(journal: Journal, blobs: DirectoryBlobs):
+    request, at_once = InterleaveRequest(brief=Brief(prompt="a")), timedelta(microseconds=1)
+    again = Key.of("k", owner=None, action="interleave", asked=request, seconds=60)
+    keyed = (await journal.begin(request, key=again)).run_id
+    hooked = (await journal.begin(request, hooks=[Hook("https://told.example", ("finished",))])).run_id
+    for run_id in (keyed, hooked):
+        await journal.append(run_id, Finished(status=Status.SUCCEEDED))
+    how = {"older_than": DAY, "retention": at_once}
+    assert (await collect(journal.engine, blobs, **how)).runs == 0
+    assert (await collect(journal.engine, blobs, **how, keys_live=at_once)).runs == 1
+    assert await journal.earlier(again) is None
+    (delivery,) = await journal.outbox.of_run(hooked)
+    await journal.outbox.settle(delivery, DeliveryState.DELIVERED, None, datetime.now(UTC))
+    assert (await collect(journal.engine, blobs, **how)).runs == 1
+    assert await journal.outbox.of_run(hooked) == [] and (await journal.runs()).runs == []
 
 
 async def test_by_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -166,3 +166,55 @@ async def test_the_provenance_says_who_made_and_who_looked(tmp_path: Path, blobs
 def test_one_file_one_name(tmp_path: Path):
     (tmp_path / "words.txt").write_text(WORDS)
     assert open_words(str(tmp_path / "words.txt")).name == WordFilter(WORDS).name != WordFilter(WORDS + "\na").name
+
+
+WISHES = {
+    "steps/1/redraw": {"prompt": "a hill with a gun"},
+    "branch": {"from_step": 1, "steps": [{"index": 1, "prompt": "a hill"}, {"index": 2, "prompt": "a GUN"}]},
+    "continue": {"prompt": "now with a g\u200bun"},
+}
+
+
+@pytest.mark.parametrize("path", WISHES)
+async def test_a_wish_that_may_not_be_drawn_is_refused_and_leaves_nothing(
+    tmp_path: Path, blobs: DirectoryBlobs, path: str
+):
+    generator = FakeGenerator(blobs)
+    async with opened(tmp_path, blobs, content=WordFilter(WORDS), generator=generator) as (_, client):
+        run = (await client.post("/interleave", json=SNOWMAN, headers=WAIT)).json()["links"]["self"]
+        before, drawn = (await client.get(f"{run}/events")).text, len(generator.asked)
+        refused = await client.post(f"{run}/{path}", json=WISHES[path], headers=WAIT | {"Idempotency-Key": "1"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "content_denied")
+        assert (await client.get(f"{run}/events")).text == before and len(generator.asked) == drawn
+        assert len((await client.get("/interleave")).json()["runs"]) == 1
+
+
+async def test_an_edited_plan_is_screened(tmp_path: Path, blobs: DirectoryBlobs):
+    async with opened(tmp_path, blobs, content=WordFilter(WORDS)) as (_, client):
+        run = (await client.post("/interleave", json=SNOWMAN | {"review_plan": True})).json()["links"]["self"]
+        while (plan := (await client.get(run)).json())["status"] != "waiting":
+            pass
+        refused = await client.put(f"{run}/plan", json={"steps": [{"index": 1, "prompt": "a gun"}]})
+        assert (refused.status_code, refused.json()["code"]) == (422, "content_denied")
+        assert (await client.get(run)).json()["document"] == plan["document"]
+
+
+async def test_a_redraw_and_a_branch_say_who_looked(tmp_path: Path, blobs: DirectoryBlobs):
+    async with opened(tmp_path, blobs, content=Eyes()) as (_, client):
+        made = (await client.post("/interleave", json=SNOWMAN, headers=WAIT)).json()
+        run = made["links"]["self"]
+        redrawn = (await client.post(f"{run}/steps/1/redraw", json={"prompt": "a lake"}, headers=WAIT)).json()
+        new = redrawn["document"]["screenings"][len(made["document"]["screenings"]) :]
+        assert [each["subject"] for each in new] == ["prompt", "image"]
+        branched = (await client.post(f"{run}/branch", json={"from_step": 2}, headers=WAIT)).json()
+        jobs = {attempt["job_id"] for step in branched["document"]["steps"] for attempt in step["attempts"]}
+        said = branched["document"]["screenings"]
+        assert said[0]["subject"] == "brief"
+        assert {each["job_id"] for each in said if each["subject"] == "image"} == jobs
+
+
+async def test_pinned_pictures_are_looked_at_too(tmp_path: Path, blobs: DirectoryBlobs):
+    async with opened(tmp_path, blobs, content=Eyes((20, 10))) as (_, client):
+        ask = SNOWMAN | {"references": [picture(size=(20, 10))]}
+        made = (await client.post("/interleave", json=ask, headers=WAIT)).json()
+        assert made["document"]["problem"]["code"] == "content_denied"
