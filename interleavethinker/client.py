@@ -37,9 +37,14 @@ QUIET_SECONDS = 60.0
 FRUITLESS_STREAMS = 10
 
 
+class Unreached(Unavailable):
+    """Nobody heard the call."""
+
+
 class Client:
-    """Talks to the orchestrator at `url`. `patience`: seconds for which an absent one is waited for; every call is safe
-    to repeat. A run is named by its id. Every method raises the service's own error, or Unavailable.
+    """Talks to the orchestrator at `url`. `patience`: seconds for which an absent one is waited for when a document is
+    followed or read; every call is safe to repeat. A run is named by its id. Every method raises the service's own
+    error, or Unavailable.
     """
 
     def __init__(
@@ -155,9 +160,18 @@ class Client:
         self._wish(f"/interleave/{run_id}/plan/approve", None, key)
 
     def _wish(self, path: str, body: Any, key: str | None) -> str:
-        """A POST that may be repeated, since its key makes it one; the id of the run that it is about."""
+        """A POST that may be repeated, since its key makes it one; the id of the run that it is about. Made again when
+        its answer was lost; a service that was not there to hear it is not waited for."""
+        heard = False
+
+        def lost(error: Exception) -> bool:
+            nonlocal heard
+            heard = heard or not isinstance(error, Unreached)
+            return heard and isinstance(error, Unavailable)
+
         headers = {"Idempotency-Key": key or str(uuid4())}
-        with closing(self._patiently("POST", path, json=body, headers=headers)) as response:
+        again = stamina.RetryingCaller(attempts=None, timeout=self._patience, wait_jitter=0.2)
+        with closing(again.on(lost)(self._send, "POST", path, json=body, headers=headers)) as response:
             return str(from_json(response.read())["id"])
 
     def _patiently(
@@ -186,7 +200,9 @@ class Client:
         try:
             yield
         except (httpx2.TransportError, httpx2.InvalidURL) as error:
-            raise Unavailable(f"{self.url} does not answer ({error}): is the stack up there?") from error
+            unheard = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.InvalidURL)
+            kind = Unreached if unheard else Unavailable
+            raise kind(f"{self.url} does not answer ({error}): is the stack up there?") from error
 
 
 def _error(status: int, body: bytes) -> InterleaveError:
