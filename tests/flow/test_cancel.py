@@ -57,7 +57,7 @@ def looked_at(stack: GeneratorStack, wanted: ImageJob) -> JobStatus | None:
     )
 
 
-def until(looks, seconds: float = 60):
+def until(looks, seconds: float = 300):
     """What `looks` gives once it gives something."""
     pause, deadline = threading.Event(), time.monotonic() + seconds
     while time.monotonic() < deadline:
