@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -208,6 +209,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--home", type=Path, help="keep the logs here")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # orderly: nothing stays behind
     kinds = ["sqlite"] if chosen.quick else [chosen.journal] if chosen.journal else ["postgres", "sqlite"]
     home = chosen.home or Path(tempfile.mkdtemp(prefix="interleavethinker-faults-"))
     home.mkdir(parents=True, exist_ok=True)

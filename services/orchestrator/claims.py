@@ -74,7 +74,7 @@ class Claims:
                 await asyncio.wait_for(self._news.work.wait(), pause)
 
     async def _look(self) -> None:
-        held = await self._leases.renew()
+        held = await self._leases.renew(list(self._under_way))
         for run_id, work in list(self._under_way.items()):
             if held.get(run_id) != work.fence:
                 work.task.cancel()

@@ -61,15 +61,16 @@ class Leases:
                     claims.append(claim)
         return claims
 
-    async def renew(self) -> dict[str, int]:
-        """Hold on to every run of this replica for another lease; their fences by id. One that is missing was taken
-        over by another replica, or has ended."""
-        longer = (
-            update(RUNS).where(RUNS.c.lease_holder == self.holder, OPEN).values(lease_until=db_now() + self.seconds)
-        )
+    async def renew(self, under_way: Collection[str]) -> dict[str, int]:
+        """Hold on to these runs for another lease; their fences by id. One that is missing was taken over by another
+        replica, or has ended. What this replica dropped is not renewed, so that others may take it too."""
+        if not under_way:
+            return {}
+        mine = update(RUNS).where(RUNS.c.lease_holder == self.holder, RUNS.c.id.in_(under_way), OPEN)
+        longer = mine.values(lease_until=db_now() + self.seconds).returning(RUNS.c.id, RUNS.c.fence)
         with answering():
             async with self._engine.begin() as db:
-                return {row.id: row.fence for row in await db.execute(longer.returning(RUNS.c.id, RUNS.c.fence))}
+                return {row.id: row.fence for row in await db.execute(longer)}
 
     async def release(self) -> None:
         """Let go of every run of this replica: others may take them up at once."""

@@ -8,6 +8,7 @@ the revisions change (`migrations/versions`), and what the tables look like now 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def revisions() -> ScriptDirectory:
 
 def _alone(url: str, to: str) -> str:
     with _one_at_a_time:
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # we say ourselves what was changed, where something was
         return asyncio.run(_migrate(url, to))
 
 

@@ -36,7 +36,7 @@ async def test_runs_are_claimed_oldest_first_and_each_by_one(journal: Journal):
     assert [claim.run_id for claim in await one.claim(2)] == runs[:2]
     assert [claim.run_id for claim in await two.claim(9, under_way=[])] == runs[2:]
     assert await one.claim(9, under_way=runs[:2]) == []
-    assert await one.renew() == dict.fromkeys(runs[:2], 1)
+    assert await one.renew(runs) == dict.fromkeys(runs[:2], 1)
 
 
 async def test_of_many_replicas_one_gets_a_run(journal: Journal):
@@ -57,10 +57,10 @@ async def test_a_lease_that_ran_out_is_taken_over_and_the_old_fence_writes_nothi
     for event in (StepFinished(step=1), DONE):
         with pytest.raises(LeaseLost, match="another replica"):
             await journal.append(run_id, event, fence=old.fence)
-    assert await dead.renew() == {}
+    assert await dead.renew([run_id]) == {}
     await journal.append(run_id, DONE, fence=new.fence)
     assert [recorded.seq for recorded in await journal.events(run_id)] == [1, 2, 3]
-    assert await alive.renew() == {}, "what has ended is held by nobody"
+    assert await alive.renew([run_id]) == {}, "what has ended is held by nobody"
 
 
 async def test_what_is_let_go_is_claimed_at_once_and_is_no_loss(journal: Journal):
