@@ -26,6 +26,7 @@ from interleavethinker.events import Event, Finished, PlanAwaited, Planned, Prob
 from interleavethinker.ports import Critic, Generator, Planner
 from interleavethinker.types import InterleaveRequest
 from services.orchestrator.claims import Claims
+from services.orchestrator.hints import Hints
 from services.orchestrator.idempotency import Key
 from services.orchestrator.journal import Begun, Journal, LeaseLost
 from services.orchestrator.leases import Claim, Leases
@@ -139,11 +140,13 @@ class Runs:
         http.run_fence.set(claim.fence)
         try:
             http.tenant.set(await self.journal.owner(claim.run_id))
-            await self._make(claim, await self.journal.events(claim.run_id))
+            past = await self.journal.events(claim.run_id)
+            async with Hints(self._generator) as generator:
+                await self._make(claim, past, generator)
         except (LeaseLost, JournalAway) as error:
             log.warning("run dropped; whoever can takes it up from what is recorded", reason=error.detail)
 
-    async def _make(self, claim: Claim, past: list[Recorded]) -> None:
+    async def _make(self, claim: Claim, past: list[Recorded], generator: Generator) -> None:
         now = round_of(past)
         elapsed = _clock(claim, past)
         limit = now.request.budget.max_seconds
@@ -160,7 +163,7 @@ class Runs:
             now.past,
             planner=PatientPlanner(self._guards.planner(self._planner, record, seen), patience("planner")),
             generator=self._guards.counted(
-                PatientGenerator(self._guards.generator(self._generator, record, seen), patience("generator"))
+                PatientGenerator(self._guards.generator(generator, record, seen), patience("generator"))
             ),
             critic=PatientCritic(self._critic, patience("critic")),
             record=record,

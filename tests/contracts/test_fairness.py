@@ -80,7 +80,7 @@ async def test_a_waiting_run_holds_no_place(journal: Journal):
     await journal.append(first, Started(), fence=claim.fence)
     await journal.append(first, PlanAwaited(), fence=claim.fence)
     assert [claim.run_id for claim in await leases.claim(5)] == [second]
-    assert await leases.renew() == {second: 1}
+    assert await leases.renew([first, second]) == {second: 1}
     await journal.wish(first, [PlanApproved()])
     assert await leases.claim(5, under_way=[second]) == [], "its tenant's share is spent"
     await journal.append(second, Finished(status=Status.SUCCEEDED))

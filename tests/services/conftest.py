@@ -31,12 +31,13 @@ class House:
     def app(
         self, *prompts: str | None, verdicts: Any = (), settings: dict[str, Any] | None = None, **how: Any
     ) -> FastAPI:
+        thinking = how.pop("thinking", 0.0)
         planner = how.pop("planner", None) or FakePlanner(steps_of(*(prompts or ("a hill", "a snowman"))))
         self.generators.append(FakeGenerator(self.blobs, **how))
         return create_app(
             OrchestratorSettings.model_validate({"journal": self.journal, **(settings or {})}),
             planner=planner,
-            critic=FakeCritic(verdicts),
+            critic=FakeCritic(verdicts, pause=thinking),
             generator=self.generators[-1],
             blobs=self.blobs,
         )
