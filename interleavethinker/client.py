@@ -42,22 +42,26 @@ class Unreached(Unavailable):
 
 
 class Client:
-    """Talks to the orchestrator at `url`. `patience`: seconds for which an absent one is waited for when a document is
-    followed or read; every call is safe to repeat. A run is named by its id. Every method raises the service's own
-    error, or Unavailable.
+    """Talks to the orchestrator at `url`. `api_key`: a key, or an issuer's token, where the service wants one.
+    `patience`: seconds for which an absent one is waited for when a document is followed or read; every call is safe to
+    repeat. A run is named by its id. Every method raises the service's own error, or Unavailable.
     """
 
     def __init__(
         self,
         url: str = "http://127.0.0.1:8080",
         *,
+        api_key: str | None = None,
         patience: float = 30.0,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self._patience = patience
         self._http = httpx2.Client(
-            base_url=self.url, timeout=httpx2.Timeout(QUIET_SECONDS, connect=5.0), transport=transport
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
+            timeout=httpx2.Timeout(QUIET_SECONDS, connect=5.0),
+            transport=transport,
         )
 
     def __enter__(self) -> Self:

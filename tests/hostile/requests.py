@@ -368,6 +368,85 @@ def places(run: str, image: str) -> Iterator[Hostile]:
             )
 
 
+def wishes(run: str) -> Iterator[Hostile]:
+    """What nobody can wish of a finished run."""
+    wrong: dict[str, list[Any]] = {
+        "steps/1/redraw": [
+            None,
+            [],
+            1,
+            {"prompt": ""},
+            {"prompt": 1},
+            {"prompt": "a" * 8_001},
+            {"prompt": "a\0"},
+            {"seed": -1},
+            {"seed": 2**32},
+            {"max_attempts": 0},
+            {"max_attempts": 21},
+            {"later": "never"},
+            {"budget": {"max_draws": 0}},
+            {"verdict": "accept"},
+            {"prompt": {"$ref": "#"}},
+        ],
+        "steps/1/keep": [
+            None,
+            {},
+            {"attempt": 0},
+            {"attempt": -1},
+            {"attempt": 10**30},
+            {"attempt": "1; DROP"},
+            {"attempt": 99},
+        ],
+        "branch": [
+            None,
+            {},
+            {"from_step": 0},
+            {"from_step": 99},
+            {"from_step": 10**30},
+            {"from_step": 1, "steps": []},
+            {"from_step": 1, "steps": [{"index": 1, "prompt": "a"}, {"index": 3, "prompt": "b"}]},
+            {"from_step": 1, "owner": "theirs"},
+            {"from_step": 1, "webhook": {"url": "http://169.254.169.254/"}},
+            {"from_step": 1, "webhook": {"url": "file:///etc/passwd"}},
+            {"from_step": 1, "webhook": {"url": "x"}},
+        ],
+        "continue": [
+            None,
+            {},
+            {"prompt": ""},
+            {"prompt": "a\0"},
+            {"prompt": "a" * 16_001},
+            {"prompt": "a", "max_steps": 0},
+            {"prompt": "a", "webhook": {"url": "http://127.0.0.1/", "events": ["finished"]}},
+            {"prompt": "a", "webhook": {"url": "https://example.org/", "events": ["no"]}},
+        ],
+        "resume": [[], 1, {"budget": 1}, {"budget": {"max_draws": 0}}, {"status": "queued"}, {}],
+        "plan/approve": [{}],
+    }
+    for place, bodies_ in wrong.items():
+        for body in bodies_:
+            name = f"{place} {str(body)[:40]}"
+            yield Hostile(name, "POST", f"/interleave/{run}/{place}", json.dumps(body).encode(), JSON)
+    for steps in (
+        [],
+        None,
+        "x",
+        [{"index": 1}] * 101,
+        [{"index": 2, "prompt": "a"}, {"index": 1, "prompt": "b"}],
+        [[]],
+    ):
+        body = json.dumps({"steps": steps}).encode()
+        yield Hostile(f"plan {str(steps)[:30]}", "PUT", f"/interleave/{run}/plan", body, JSON)
+    for step in ("0", "-1", "x", "1e3", "9" * 30, "%00", "999999"):
+        yield Hostile(f"redraw {step[:9]}", "POST", f"/interleave/{run}/steps/{step}/redraw", b"{}", JSON)
+    for key in (b"", b"a" * 256, b"\x00", b"a b\xff", b"\r\nx: y"):
+        headers = (*JSON, (b"Idempotency-Key", key))
+        yield Hostile(f"key {key[:8]!r}", "POST", f"/interleave/{run}/steps/99/redraw", b"{}", headers)
+    for field in ("references", "webhook", "review_plan"):
+        for value in (1, "x", {}, [1], ["#"], {"url": ""}, {"url": "ftp://example.org"}, ["http://127.0.0.1/a.png"]):
+            yield asking(f"{field} {str(value)[:30]}", {"prompt": "a", field: value})
+
+
 def strangers(run: str) -> Iterator[Hostile]:
     """The caller's own run, asked for by nobody that is known."""
     for bearer in (

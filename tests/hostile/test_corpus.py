@@ -86,6 +86,12 @@ async def test_strangers(tmp_path: Path, blobs: DirectoryBlobs):
         assert await answered(tmp_path, client, requests.strangers(run["id"]), {}) == []
 
 
+async def test_wishes(tmp_path: Path, blobs: DirectoryBlobs):
+    async with opened(tmp_path, blobs, "a hill", images=LIMITS) as (_, client):
+        run = (await client.post("/interleave", json=SNOWMAN, headers=WAIT)).json()
+        assert await answered(tmp_path, client, requests.wishes(run["id"]), {}) == []
+
+
 def test_there_are_at_least_two_hundred_of_them():
     corpora = [
         requests.values(),
@@ -93,5 +99,6 @@ def test_there_are_at_least_two_hundred_of_them():
         requests.pictures(),
         requests.places("r", "0" * 64),
         requests.strangers("r"),
+        requests.wishes("r"),
     ]
     assert sum(len(list(corpus)) for corpus in corpora) >= 200

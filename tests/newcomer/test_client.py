@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import httpx2
 import pytest
 
 from interleavethinker.client import Client
-from interleavethinker.errors import BadRequest, Conflict, NotFound, Unavailable
+from interleavethinker.errors import BadRequest, Conflict, NotFound, Unauthenticated, Unavailable
 from interleavethinker.events import Status
+from tests import doors
 from tests.newcomer.orchestra import PROMPT, orchestra
 
 
@@ -182,3 +184,14 @@ def test_a_plan_is_looked_at_first(url: str):
         assert [step.finished for step in client.document(run).steps] == [True]
         with pytest.raises(Conflict, match="waits for nobody"):
             client.approve(run)
+
+
+def test_a_key_is_borne_on_every_call(tmp_path: Path):
+    with orchestra(tmp_path, auth="keys") as url:
+        key = asyncio.run(doors.key(tmp_path, "acme"))["Authorization"].removeprefix("Bearer ")
+        with Client(url) as nobody, pytest.raises(Unauthenticated):
+            nobody.ask(PROMPT)
+        with Client(url, api_key=key) as client:
+            run = client.ask(PROMPT)
+            assert [recorded.event.type for recorded in client.follow(run)][-1] == "finished"
+            assert client.document(run).status is Status.SUCCEEDED

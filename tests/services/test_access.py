@@ -156,9 +156,14 @@ async def test_another_tenants_run_is_as_unknown_as_none(tmp_path: Path, blobs: 
         ours, theirs = await key(tmp_path, "ours"), await key(tmp_path, "theirs")
         made = (await client.post("/interleave", json=SNOWMAN, headers=ours | WAIT)).json()
         image = next(iter(made["images"]))
-        for method, path in [("GET", ""), ("GET", "/events"), ("GET", f"/images/{image}"), ("DELETE", "")]:
-            found = await client.request(method, f"/interleave/{made['id']}{path}", headers=theirs)
-            unknown = await client.request(method, f"/interleave/run_{'0' * 24}{path}", headers=theirs)
+        places = [("GET", ""), ("GET", "/events"), ("GET", f"/images/{image}"), ("DELETE", ""), ("POST", "/resume"),
+                  ("POST", "/steps/1/redraw"), ("POST", "/steps/1/keep"), ("POST", "/branch"), ("POST", "/continue"),
+                  ("PUT", "/plan"), ("POST", "/plan/approve"), ("GET", "/deliveries")]  # fmt: skip
+        asked = {"prompt": "a", "attempt": 1, "from_step": 1}
+        for method, path in places:
+            body = {"json": asked} if method in ("POST", "PUT") else {}
+            found = await client.request(method, f"/interleave/{made['id']}{path}", headers=theirs, **body)
+            unknown = await client.request(method, f"/interleave/run_{'0' * 24}{path}", headers=theirs, **body)
             assert found.status_code == unknown.status_code == 404
             assert found.text.replace(made["id"], "") == unknown.text.replace(f"run_{'0' * 24}", "")
         assert (await client.get("/interleave", headers=theirs)).json()["runs"] == []
