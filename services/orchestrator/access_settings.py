@@ -27,7 +27,9 @@ class RateSettings(BaseModel):
     """Per tenant. None: no limit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    runs_per_minute: int | None = Field(default=None, ge=1)
+    runs_per_minute: int | None = Field(
+        default=None, ge=1, description="new runs, and wishes by which one goes on: POSTs"
+    )
     images_per_hour: int | None = Field(default=None, ge=1, description="pictures drawn, discarded ones included")
     storage: str = Field(
         default="memory://", pattern="^(memory|redis|rediss|unix)", description="redis://... to share among replicas"

@@ -78,20 +78,18 @@ def _is_event(name: str) -> str:
 EventType = Annotated[str, AfterValidator(_is_event), WithJsonSchema({"type": "string", "enum": EVENT_TYPES})]
 
 
-def _plain(text: str) -> str:
+def _says_something(text: str) -> str:
     if not clean(text).strip():
         raise ValueError("the text says nothing: write what is to be shown")
-    return plain(text)
+    return text
 
 
-def _clean(text: str) -> str:
-    return clean(_plain(text))
-
-
-PLAIN = AfterValidator(_plain)
-"""For texts to the planner: they say something, and no character in them hides or turns others. Stands last."""
-CLEAN = AfterValidator(_clean)
-"""For texts in the place of a model's: as of these, no marker is left in them either. Stands last."""
+PLAIN = AfterValidator(plain)
+"""For texts to the planner: no character in them hides or turns others. These three stand last, after the limits."""
+CLEAN = AfterValidator(clean)
+"""For texts in the place of a model's: as of those, no marker is left in them either."""
+SAYING = AfterValidator(_says_something)
+"""For texts without which there is nothing to do."""
 
 
 class WebhookAsk(Value):
@@ -106,7 +104,7 @@ class Ask(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": EXAMPLES})
 
-    prompt: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT), PLAIN] = Field(
+    prompt: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT), PLAIN, SAYING] = Field(
         description="`<image>` marks where an input image belongs"
     )
     images: tuple[str, ...] = Field(
@@ -151,14 +149,14 @@ class StepAsk(Value):
     """A step in the place of the planner's. Without a prompt it draws nothing."""
 
     index: StepNumber = Field(description="numbers follow each other")
-    name: Annotated[str, Field(max_length=NAME_LIMIT), CLEAN] | None = None
+    name: Annotated[str, Field(max_length=NAME_LIMIT), CLEAN] = ""
     instruction: Annotated[str, Field(max_length=TEXT_LIMIT), CLEAN] | None = None
-    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_LIMIT), CLEAN] | None = None
+    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_LIMIT), CLEAN, SAYING] | None = None
     auxiliary_text: Annotated[str, Field(max_length=TEXT_LIMIT), CLEAN] | None = None
 
     @property
     def step(self) -> Step:
-        return Step(**self.model_dump(exclude_none=True))
+        return Step(**self.model_dump())
 
 
 class Links(BaseModel):

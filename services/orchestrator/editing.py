@@ -38,6 +38,7 @@ from services.orchestrator.answers import (
 from services.orchestrator.door import (
     CLEAN,
     PLAIN,
+    SAYING,
     DeliveryList,
     DeliveryView,
     DocumentView,
@@ -61,7 +62,7 @@ class Redraw(Value):
     """A step to be drawn again. What is left out is as the plan and the run's request have it."""
 
     model_config = _examples({}, {"prompt": "a snowman with a blue hat", "seed": 7, "later": "redraw"})
-    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_LIMIT), CLEAN] | None = Field(
+    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_LIMIT), CLEAN, SAYING] | None = Field(
         default=None, description="in place of the plan's"
     )
     seed: Seed | None = None
@@ -108,7 +109,7 @@ class Continue(Another):
     """A new run whose input images are this document's."""
 
     model_config = _examples({"prompt": "Two more steps: the snowman at night."})
-    prompt: Annotated[str, Field(min_length=1, max_length=16_000), PLAIN]
+    prompt: Annotated[str, Field(min_length=1, max_length=16_000), PLAIN, SAYING]
     max_steps: StepCount | None = None
     review_plan: StrictBool | None = None
 

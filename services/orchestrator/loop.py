@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from interleavethinker.events import Drawn, Judged, StepFinished
 from interleavethinker.ports import Critic, Generator, Planner
-from interleavethinker.types import CriticMode, Critique, ImageJob, ImageRef, InterleaveRequest, Step
+from interleavethinker.types import CriticMode, Critique, ImageJob, ImageRef, InterleaveRequest
 from services.orchestrator.rounds import Ground, Take
 from services.orchestrator.rules import Attempt, BudgetSpent, attempt_seed, best, limit_reached, stands
 from services.orchestrator.writing import PlanInWriting, Record
@@ -37,28 +37,27 @@ async def interleave(
     """
     plan = PlanInWriting(planner.plan(request.brief, seed=request.seed, max_steps=request.max_steps), record)
 
-    def job(step: Step, take: Take, number: int, prompt: str, before: ImageRef | None) -> ImageJob:
+    def job(take: Take, number: int, prompt: str, before: ImageRef | None) -> ImageJob:
         references = (before, *request.references) if before else request.references
-        seed = attempt_seed(take.seed, step.index, number)
+        seed = attempt_seed(take.seed, take.step.index, number)
         return ImageJob(prompt=prompt, references=references, seed=seed, size=request.size, params=request.params)
 
-    async def attempt(step: Step, take: Take, number: int, prompt: str, before: ImageRef | None) -> Attempt:
-        drawing = await generator.draw(wanted := job(step, take, number, prompt, before))
-        await record(Drawn(step=step.index, number=number, job=wanted, drawing=drawing))
+    async def attempt(take: Take, number: int, prompt: str, before: ImageRef | None) -> Attempt:
+        index, wanted = take.step.index, job(take, number, prompt, before)
+        drawing = await generator.draw(wanted)
+        await record(Drawn(step=index, number=number, job=wanted, drawing=drawing))
         if request.critic is CriticMode.OFF:
             return Attempt(number, prompt, drawing.image)
-        following = plan.after(step) if speculate else None
+        following = plan.after(take.step) if speculate else None
         ahead = ground.take(following, request) if following else None
-        hint = None
-        if following and ahead and ahead.prompt:
-            hint = job(following, ahead, ahead.first, ahead.prompt, drawing.image)
+        hint = job(ahead, ahead.first, ahead.prompt, drawing.image) if ahead and ahead.prompt else None
         if hint:
             await generator.foresee(hint)
         began = time.perf_counter()
         critique = Critique(prompt=take.prompt or prompt, last_prompt=prompt, before=before, after=drawing.image)
         verdict, raw, model = await critic.judge(critique)
         seconds = time.perf_counter() - began
-        await record(Judged(step=step.index, number=number, verdict=verdict, raw=raw, seconds=seconds, model=model))
+        await record(Judged(step=index, number=number, verdict=verdict, raw=raw, seconds=seconds, model=model))
         accepted = stands(verdict, request.critic)
         if hint and accepted is False:
             await generator.forget(hint)
@@ -76,7 +75,7 @@ async def interleave(
             while prompt and len(attempts) < take.most:
                 if limit := limit_reached(request.budget, draws, elapsed()):
                     break
-                attempts.append(await attempt(step, take, take.first + len(attempts), prompt, canvas))
+                attempts.append(await attempt(take, take.first + len(attempts), prompt, canvas))
                 draws += 1
                 if attempts[-1].accepted is not False:
                     break

@@ -40,6 +40,7 @@ class Take(NamedTuple):
     """How a step is to be drawn: as planned, or as its caller wants it again. `first` is the first attempt's number,
     `most` how many there may be."""
 
+    step: Step
     prompt: str | None
     seed: int
     first: int
@@ -61,10 +62,10 @@ class Ground(NamedTuple):
         entry = self.steps.get(step.index)
         if entry and (wish := entry.reopened):
             seed = request.seed if wish.seed is None else wish.seed
-            return Take(entry.asked or step.prompt, seed, wish.first, wish.max_attempts or request.max_attempts)
+            return Take(step, entry.asked or step.prompt, seed, wish.first, wish.max_attempts or request.max_attempts)
         if self.wished_only or (entry and entry.finished):
             return None
-        return Take(step.prompt, request.seed, 1, request.max_attempts)
+        return Take(step, step.prompt, request.seed, 1, request.max_attempts)
 
     def image(self, step: Step) -> ImageRef | None:
         """The picture of the step that stands."""

@@ -157,6 +157,9 @@ async def test_callers_texts_are_plain_wherever_they_come_in(tmp_path: Path, blo
         assert too_long.status_code == 422
         taken = await client.request(method, f"/interleave/{run}/{path}", json=body(f"{hidden}<think>"), headers=WAIT)
         assert taken.status_code == 200, taken.text
+        again = {"steps": [each["step"] for each in taken.json()["document"]["steps"]]}
+        if path == "plan":  # a plan as it was read can be put back
+            assert (await client.put(f"/interleave/{run}/plan", json=again)).status_code == 200
         kept = json.dumps(taken.json()["document"], ensure_ascii=False)
         assert not any(character in kept for character in ("\u202e", "\u202c", "\U000e0041"))
         if path != "continue":
