@@ -27,9 +27,7 @@ class RateSettings(BaseModel):
     """Per tenant. None: no limit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    runs_per_minute: int | None = Field(
-        default=None, ge=1, description="new runs, and wishes by which one goes on: POSTs"
-    )
+    runs_per_minute: int | None = Field(default=None, ge=1, description="new ones, and wishes to go on with one")
     images_per_hour: int | None = Field(default=None, ge=1, description="pictures drawn, discarded ones included")
     storage: str = Field(
         default="memory://", pattern="^(memory|redis|rediss|unix)", description="redis://... to share among replicas"

@@ -28,7 +28,8 @@ class Rates:
         self._limiter = MovingWindowRateLimiter(_storage(settings.storage))
 
     async def start_run(self, tenant: str | None) -> None:
-        """Count a run that is asked for, anew or to go on. Raises RateLimited; a tenant whose pictures are spent may start none."""
+        """Count a run that is asked for, or that is to go on. Raises RateLimited; a tenant whose pictures are spent may
+        start none."""
         if self._pictures:
             _, left = await self._limiter.get_window_stats(self._pictures, "images", tenant or NOBODY)
             if left < 1:
