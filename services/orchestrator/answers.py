@@ -70,7 +70,7 @@ class House(NamedTuple):
 
     def hooks(self, asked: WebhookAsk | None) -> list[Hook]:
         """Whom a run's events go to."""
-        return self.webhooks.hooks(asked and asked.url, asked.events if asked else ())
+        return self.webhooks.hooks(asked.url, asked.events) if asked else self.webhooks.hooks(None, ())
 
     async def views(self, request: Request, runs: Sequence[RunSummary]) -> list[RunView]:
         """The runs, and where they stand in the queue."""

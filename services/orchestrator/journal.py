@@ -29,6 +29,7 @@ from interleavethinker.types import InterleaveRequest
 from services.orchestrator import outbox
 from services.orchestrator.idempotency import Key, claim, lookup
 from services.orchestrator.news import News, announce
+from services.orchestrator.outbox import Hook, Outbox
 from services.orchestrator.reaching import JournalAway, answering
 from services.orchestrator.schema import migrate
 from services.orchestrator.statuses import FINAL, not_now, status_after, taken_in
@@ -92,9 +93,9 @@ class Journal:
         await self.engine.dispose()
 
     @property
-    def outbox(self) -> outbox.Outbox:
+    def outbox(self) -> Outbox:
         """What webhooks are still to be told."""
-        return outbox.Outbox(self.engine)
+        return Outbox(self.engine)
 
     async def ready(self) -> list[str]:
         """What keeps the database from answering; empty when nothing does."""
@@ -114,7 +115,7 @@ class Journal:
         *,
         owner: str | None = None,
         events: Sequence[Event] = (),
-        hooks: Sequence[outbox.Hook] = (),
+        hooks: Sequence[Hook] = (),
         key: Key | None = None,
         most_waiting: int | None = None,
     ) -> Begun:

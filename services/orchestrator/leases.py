@@ -30,6 +30,11 @@ NOBODY = ""
 OWNER = func.coalesce(RUNS.c.owner, NOBODY)
 
 
+def owned_by(owner: str | None) -> ColumnElement[bool]:
+    """Whether a run is this tenant's; None where there are no tenants."""
+    return OWNER.in_([owner or NOBODY])
+
+
 class Claim(NamedTuple):
     """A run to work on. `now`: when it was claimed, by the database's clock. `lost_by`: the replica it was taken over
     from, whose lease ran out; None for a run that nobody held."""
@@ -57,7 +62,7 @@ class Leases:
                     seen = (await db.execute(next_runs(self.holder, ours, self._per_owner).limit(1))).one_or_none()
                 if seen is None:
                     break
-                if claim := await self._take(*seen, ours):
+                if claim := await self._take(seen.id, seen.fence, seen.lease_holder, seen.owner, ours):
                     claims.append(claim)
         return claims
 
@@ -98,7 +103,7 @@ class Leases:
             now_again = {"taken_at": db_now()}
             await db.execute(turn_taken.on_conflict_do_update(index_elements=[TURNS.c.owner], set_=now_again))
             if self._per_owner is not None:
-                count = select(func.count()).where((owner or NOBODY) == OWNER, under_way_at(self.holder, ours))
+                count = select(func.count()).where(owned_by(owner), under_way_at(self.holder, ours))
                 if (await db.execute(count)).scalar_one() >= self._per_owner:
                     return None
             now = (await db.execute(take)).scalar()

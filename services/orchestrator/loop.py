@@ -49,7 +49,9 @@ async def interleave(
             return Attempt(number, prompt, drawing.image)
         following = plan.after(step) if speculate else None
         ahead = ground.take(following, request) if following else None
-        hint = job(following, ahead, ahead.first, ahead.prompt, drawing.image) if ahead and ahead.prompt else None
+        hint = None
+        if following and ahead and ahead.prompt:
+            hint = job(following, ahead, ahead.first, ahead.prompt, drawing.image)
         if hint:
             await generator.foresee(hint)
         began = time.perf_counter()

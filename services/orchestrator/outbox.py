@@ -117,7 +117,8 @@ class Outbox:
 
     async def _read(self, query: Select) -> list[Delivery]:
         async with self._engine.connect() as db:
-            return [Delivery(*row[:4], DeliveryState(row[4]), *row[5:]) for row in (await db.execute(query)).all()]
+            rows = (await db.execute(query)).mappings().all()
+        return [Delivery(**{**row, "state": DeliveryState(row["state"])}) for row in rows]
 
 
 _SELECT = select(

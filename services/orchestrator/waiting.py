@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from interleavethinker.errors import InterleaveError
 from interleavethinker.events import Status
-from services.orchestrator.leases import NOBODY, OPEN, OWNER
+from services.orchestrator.leases import OPEN, OWNER, owned_by
 from services.orchestrator.reaching import answering
 from services.orchestrator.tables import EVENTS, RUNS, TURNS, db_now
 
@@ -96,7 +96,7 @@ async def leave_room(db: AsyncConnection, owner: str | None, most: int | None, r
     them."""
     if most is None:
         return
-    count = select(func.count()).where((owner or NOBODY) == OWNER, RUNS.c.status == Status.QUEUED)
+    count = select(func.count()).where(owned_by(owner), RUNS.c.status == Status.QUEUED)
     if (await db.execute(count)).scalar_one() > most:
         raise QueueFull(
             f"{most} runs wait already, as many as may: ask again when one has begun, or cancel one",

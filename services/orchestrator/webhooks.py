@@ -120,7 +120,7 @@ class Webhooks:
     def _secret(self, url: str) -> str | None:
         endpoint = self._endpoint(url)
         found = endpoint.secret if endpoint else self._settings.secret
-        return found and found.get_secret_value()
+        return found.get_secret_value() if found else None
 
     def _endpoint(self, url: str) -> Endpoint | None:
         return next((endpoint for endpoint in self._settings.endpoints if endpoint.url == url), None)

@@ -23,6 +23,7 @@ from services.orchestrator.settings import OrchestratorSettings
 from tests.fakes import FakeCritic, FakeGenerator, FakePlanner, steps_of
 from tests.generator_stack import serving
 
+pytestmark = pytest.mark.slow
 EXAMPLES = 15
 NUMBERS = count()
 
