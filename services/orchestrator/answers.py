@@ -151,7 +151,7 @@ _PROBLEMS = {
     404: "There is no such run, step, attempt or picture.",
     409: "The run's state does not allow it; the detail says what to do.",
     422: "The request is wrong, or its Idempotency-Key came with another one; the detail says what to change.",
-    429: "As many runs wait as may; `Retry-After` says when to ask again.",
+    429: "Too many runs wait, or were asked for of late; `Retry-After` says when to ask again.",
 }
 
 
