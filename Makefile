@@ -52,11 +52,11 @@ train-planner: setup ## train its planner
 	$(BIN)/python -m training planner
 	$(BIN)/python -m training export planner
 
-WEAK := $(lastword $(sort $(wildcard var/train/generator/at-*)))
-train-critic: setup ## train its critic: painted attempts, the generator's own, SFT on the data set, GRPO
+DRAWN_BY := --generator checkpoints/smallworld/generator --generator checkpoints/school/first
+train-critic: setup ## train its critic: painted attempts, the generators' own, SFT on the data set, GRPO
 	$(BIN)/python -m training critic
-	$(BIN)/python -m training synthesize --out var/data/smallworld --planner 0 \
-	  --generator checkpoints/smallworld/generator $(if $(WEAK),--generator $(WEAK))
+	$(BIN)/python -m training synthesize --out var/data/smallworld --planner 0 --critic 16000 --rl 5000 --seed 3 $(DRAWN_BY)
+	$(BIN)/python -m training synthesize --out var/data/held_out --planner 0 --critic 0 --rl 256 --seed 9 $(DRAWN_BY)
 	$(BIN)/python -m training sft --recipe training/recipes/critic_sft.cpu.toml --out var/runs/critic_sft
 	$(BIN)/python -m training grpo --recipe training/recipes/critic_rl.cpu.toml --out var/runs/critic_rl
 	$(BIN)/python -m training export-run var/runs/critic_rl checkpoints/smallworld/critic

@@ -4,7 +4,8 @@
         take some recorded attempts (drawing, prompts, scores); ask the critic about each one, `group` times, at T = 1
         redraw every wrong drawing with each refined prompt, fixed seed, and score it       training.redraws
         reward = format, accuracy and what the redraw gained                                training.rewards
-        advantage = (reward - mean of its group) / standard deviation of its group; dropped samples are in neither
+        advantage = (reward - mean of its group) / standard deviation, of its group or of the step's batch; dropped
+            samples are in neither
         one AdamW step on the clipped policy ratio (0.2 down, 0.3 up), mean over all tokens, with a KL to the start
 
 TRL's `GRPOTrainer` on accelerate does the last two lines. What is asked comes from the codec only, so that it is what
@@ -208,6 +209,7 @@ def settings(recipe: GrpoRecipe, out: Path) -> GRPOConfig:
         epsilon_high=recipe.clip_high,
         beta=recipe.kl,
         loss_type=recipe.loss,
+        scale_rewards=recipe.scale,
         logging_steps=recipe.log_every,
         save_steps=recipe.save_every,
         save_total_limit=recipe.keep_checkpoints,

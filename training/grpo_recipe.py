@@ -38,6 +38,9 @@ class GrpoRecipe:
     max_grad_norm: float = 1.0
     loss: str = "dapo"
     """TRL's name of the mean over all tokens of the step, whichever answers they belong to."""
+    scale: str = "group"
+    """Advantages are divided by the deviation of the rewards in the answer's group (as in GRPO), in the whole "batch",
+    or by nothing ("none")."""
     temperature: float = 1.0
     top_p: float = 1.0
     max_tokens: int = 160
@@ -94,6 +97,8 @@ class GrpoRecipe:
             raise BadSettings(
                 f'loss is {self.loss!r}: write "dapo" (mean over all tokens), "bnpo", "grpo" or "dr_grpo"'
             )
+        if self.scale not in ("group", "batch", "none"):
+            raise BadSettings(f'scale is {self.scale!r}: write "group", "batch" or "none"')
 
     @property
     def accumulation(self) -> int:

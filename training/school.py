@@ -99,14 +99,13 @@ def planner(recipe: dict[str, Any], work: Path = WORK) -> Path:
 def critic(recipe: dict[str, Any], work: Path = WORK) -> Path:
     """SFT on painted attempts, then, with `[drawn]`, on a mixture of drawn and painted ones; right and wrong in equal
     parts."""
-    start, painted, out = begin(recipe, work), work / "critic.painted", work / "critic"
+    start, out = begin(recipe, work), work / "critic"
+    painted = work / "critic.painted" if "drawn" in recipe else out
     teacher = teacher_of(start)
     if not finished(painted):
         course = SftRecipe(seed=recipe["seed"], threads=recipe["threads"], **recipe["painted"])
         lessons = numbered(critic_lesson, recipe["seed"])
         keep(sft(load(start), teacher, lessons, course, work / "critic.painted.run"), teacher.inputs.processor, painted)
-    if "drawn" not in recipe:
-        return painted
     if not finished(out):
         pool = drawings(recipe["drawings"], recipe["seed"], work)
         course = SftRecipe(seed=recipe["seed"] + 1, threads=recipe["threads"], **recipe["drawn"])

@@ -250,3 +250,13 @@ def test_the_commands(sets: Path, tmp_path: Path):
     for to, file in (("sharegpt", "dataset_info.json"), ("rl", "rl.jsonl")):
         ran = CliRunner().invoke(app, ["convert", str(sets), "--to", to, "--out", str(tmp_path / to)])
         assert ran.exit_code == 0 and (tmp_path / to / file).is_file(), ran.output
+
+
+def test_other_generators_leave_the_rest_of_the_recipe_as_it_is():
+    said = read_recipe(HOME / "data.cpu.toml").smallworld
+    made, _ = commands._settings(
+        "smallworld", "small", (None, None, None), None, [Path("one"), Path("two")], False, None
+    )
+    assert said and made.smallworld
+    assert made.smallworld == said.model_copy(update={"generators": ("one", "two")})
+    assert made.smallworld.painted > 0

@@ -223,13 +223,13 @@ def trainer_of(out: Path, recipe: GrpoRecipe, redraws: Redraws) -> SharedPromptT
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kl", [0.0, 0.5])
-def test_a_dropped_sample_is_in_no_mean_no_deviation_and_no_loss(tmp_path, kl):
+@pytest.mark.parametrize(("kl", "scale"), [(0.0, "group"), (0.5, "group"), (0.0, "batch")])
+def test_a_dropped_sample_is_in_no_mean_no_deviation_and_no_loss(tmp_path, kl, scale):
     """Two groups of four; in the first one sample is dropped. Before the first update every ratio is 1 and the KL 0."""
     answers = {0: [1.0, 0.0, None, 0.5], 1: [0.2, 0.2, 0.2, 0.6]}
     blobs = MemoryBlobs()
     with Redraws(FakeGenerator(blobs), FakeJudge(BETTER), blobs) as redraws:
-        trainer = trainer_of(tmp_path, replace(RECIPE, kl=kl, temperature=1.5), redraws)
+        trainer = trainer_of(tmp_path, replace(RECIPE, kl=kl, temperature=1.5, scale=scale), redraws)
 
         class Given(Scoring):
             def __call__(self, completions, number, **_):
@@ -246,6 +246,8 @@ def test_a_dropped_sample_is_in_no_mean_no_deviation_and_no_loss(tmp_path, kl):
 
     # group 0: mean of 1, 0, 0.5 is 0.5, their deviation 0.5; group 1: mean 0.3, deviation sqrt(0.12 / 3) = 0.2
     expected = torch.tensor([1.0, -1.0, 0.0, 0.0, -0.5, -0.5, -0.5, 1.5])
+    if scale == "batch":  # the deviation of the seven rewards: sqrt(0.6886 / 6)
+        expected = torch.tensor([0.5, -0.5, 0.0, 0.0, -0.1, -0.1, -0.1, 0.3]) / 0.33877
     assert torch.allclose(made["advantages"], expected, atol=2e-3)
     assert made["completion_mask"][2].sum() == 0 and (made["completion_mask"].sum(1) > 0).tolist().count(False) == 1
     lengths = made["completion_mask"].sum(1)
@@ -329,6 +331,7 @@ def test_the_small_worlds_recipe_is_read_and_checked():
         ({"group": 1}, "at least 2"),
         ({"answers_per_pass": 48}, "make answers_per_pass 64"),
         ({"vllm": True}, "shared_prompts = false"),
+        ({"scale": "world"}, '"group", "batch" or "none"'),
     ):
         with pytest.raises(BadSettings, match=complaint):
             GrpoRecipe.of(table)

@@ -80,10 +80,10 @@ def test_two_steps_of_each_sft_recipe(path, base, data, tmp_path):
 @pytest.mark.parametrize("path", of_kind("grpo"), ids=lambda path: path.stem)
 def test_two_steps_of_each_grpo_recipe(path, base, data, tmp_path):
     small = overriding(
-        base=base, data=data, generator__url="", generator__blobs="", judge__kind="exact", grpo__pack="compact",
-        generator__directories='["checkpoints/smallworld/generator"]', grpo__steps=2, grpo__prompts_per_step=2,
-        grpo__group=2, grpo__answers_per_pass=4, grpo__max_tokens=6, grpo__bf16="false", grpo__vllm="false",
-        grpo__gradient_checkpointing="false", grpo__report_to="none", grpo__save_every=1,
+        base=base, data=data, held_out="", generator__url="", generator__blobs="", judge__kind="exact",
+        grpo__pack="compact", generator__directories='["checkpoints/smallworld/generator"]', grpo__steps=2,
+        grpo__prompts_per_step=2, grpo__group=2, grpo__answers_per_pass=4, grpo__max_tokens=6, grpo__bf16="false",
+        grpo__vllm="false", grpo__gradient_checkpointing="false", grpo__report_to="none", grpo__save_every=1,
     )  # fmt: skip
     code, said = run("grpo", "--recipe", path, "--out", tmp_path / "run", *small)
     assert code == 0, said

@@ -188,7 +188,8 @@ def _settings(
     if unfiltered:
         changes["making"] = said.making.model_copy(update={"filtered": False})
     if generators:
-        changes["smallworld"] = SmallWorld(generators=tuple(map(str, generators)))
+        other = said.smallworld.model_dump() if said.smallworld else {}
+        changes["smallworld"] = SmallWorld(**other | {"generators": tuple(map(str, generators))})
     said = said.model_copy(update=changes)
     if (said.smallworld if world == "smallworld" else said.real) is None:
         raise BadSettings(f"{path.name} has no [{world}]: add it, or take another --world")
