@@ -145,6 +145,9 @@ class Runs:
                 await self._make(claim, past, generator)
         except (LeaseLost, JournalAway) as error:
             log.warning("run dropped; whoever can takes it up from what is recorded", reason=error.detail)
+        except Exception as error:  # its record cannot be read: it would be taken up again and again, to no end
+            end = Finished(status=Status.FAILED, problem=_problem(error))
+            await self._append(claim.run_id, end, RunMetrics([]), claim.fence)
 
     async def _make(self, claim: Claim, past: list[Recorded], generator: Generator) -> None:
         now = round_of(past)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import update
 
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.events import Drawn, Finished, Started, Status, StepFinished
@@ -16,6 +17,7 @@ from services.orchestrator.leases import Leases
 from services.orchestrator.metrics import TAKEOVERS
 from services.orchestrator.reaching import JournalAway
 from services.orchestrator.runs import Runs
+from services.orchestrator.tables import EVENTS
 from tests.fakes import FakeCritic, FakeGenerator, FakePlanner, steps_of
 from tests.servers.serve import until
 
@@ -150,6 +152,20 @@ async def test_a_replica_without_room_leaves_runs_to_another(database_url: str, 
             assert await other.wait(second, 60)
             gate.set()
             assert await full.wait(first, 60)
+
+
+async def test_a_run_whose_record_cannot_be_read_ends_and_is_not_taken_up_for_ever(
+    database_url: str, blobs: DirectoryBlobs
+):
+    async with Replica(database_url, FakeGenerator(blobs)) as runs:
+        runs._claims._at_once = 0
+        run_id = await runs.journal.create(ASK)
+        async with runs.journal.engine.begin() as db:
+            await db.execute(update(EVENTS).values(body='{"type": "of another version"}'))
+        runs._claims._at_once = 1
+        while not (await runs.journal.run(run_id)).status.final:  # noqa: ASYNC110 - the database's state
+            await asyncio.sleep(0.05)
+        assert (await runs.journal.run(run_id)).status is Status.FAILED
 
 
 async def test_followers_elsewhere_are_woken_by_postgres(postgres_url: str):
