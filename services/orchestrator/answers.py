@@ -17,6 +17,7 @@ from interleavethinker import http
 from interleavethinker.events import Status
 from interleavethinker.ports import Blobs
 from interleavethinker.types import Value
+from services.anatomy import PROBLEM
 from services.orchestrator.door import EVENT_TYPES, DocumentView, Links, RunView, WebhookAsk
 from services.orchestrator.idempotency import FORM, Key
 from services.orchestrator.intake import Fetch
@@ -125,8 +126,8 @@ Prefer = Annotated[str, Header(description="`wait=N`: answer with the document i
 Accept = Annotated[str, Header(description="`text/event-stream`: answer with the events")]
 
 
-def taken_up(description: str) -> dict[str, Any]:
-    """How a route that sets a run going is declared."""
+def taken_up(description: str, *also: int) -> dict[str, Any]:
+    """How a route that sets a run going is declared; `also`: further statuses of its errors."""
     text = {"schema": {"type": "string"}}
     replayed = {REPLAYED: text | {"description": "`true`: the key was used before, and nothing was done anew"}}
     return {
@@ -140,8 +141,22 @@ def taken_up(description: str) -> dict[str, Any]:
                 "headers": replayed,
             },
             202: {"description": description, "headers": {"Location": text, **replayed}},
+            **problems(*also, 409, 422, 429),
         },
     }
+
+
+_PROBLEMS = {
+    404: "There is no such run, step, attempt or picture.",
+    409: "The run's state does not allow it; the detail says what to do.",
+    422: "The request is wrong, or its Idempotency-Key came with another one; the detail says what to change.",
+    429: "As many runs wait as may; `Retry-After` says when to ask again.",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How a route's errors are declared."""
+    return {status: {"description": _PROBLEMS[status], "content": {http.PROBLEM_JSON: PROBLEM}} for status in statuses}
 
 
 def key_of(house: House, key: str | None, owner: str | None, action: str, asked: Value) -> Key | None:

@@ -24,6 +24,7 @@ from services.orchestrator.answers import (
     RunId,
     answer,
     key_of,
+    problems,
     stream,
     taken_up,
 )
@@ -62,7 +63,7 @@ async def make_document(
     return await answer(house, begun, request, prefer, accept)
 
 
-@router.get("/interleave")
+@router.get("/interleave", responses=problems(422))
 async def list_runs(
     request: Request,
     house: InHouse,
@@ -78,13 +79,15 @@ async def list_runs(
     return RunList(runs=await house.views(request, page.runs), next=page.cursor)
 
 
-@router.get("/interleave/{run_id}")
+@router.get("/interleave/{run_id}", responses=problems(404, 422))
 async def read_run(run_id: RunId, request: Request, house: InHouse) -> DocumentView:
     """How the run stands, and its document as far as it has come."""
     return await house.view(request, run_id)
 
 
-@router.get("/interleave/{run_id}/events", response_class=StreamingResponse, responses={200: EVENT_STREAM})
+@router.get(
+    "/interleave/{run_id}/events", response_class=StreamingResponse, responses={200: EVENT_STREAM, **problems(404, 422)}
+)
 async def follow_run(
     run_id: RunId,
     house: InHouse,
@@ -101,7 +104,11 @@ async def follow_run(
 @router.get(
     "/interleave/{run_id}/images/{digest}",
     response_class=Response,
-    responses={200: {"description": "The picture.", "content": {"image/png": {}}}, 304: {"description": "Unchanged."}},
+    responses={
+        200: {"description": "The picture.", "content": {"image/png": {}}},
+        304: {"description": "Unchanged."},
+        **problems(404, 422),
+    },
 )
 async def read_image(
     run_id: RunId,
@@ -120,7 +127,7 @@ async def read_image(
     return Response(await house.blobs.get(digest), media_type=image.media_type, headers=headers)
 
 
-@router.delete("/interleave/{run_id}")
+@router.delete("/interleave/{run_id}", responses=problems(404, 422))
 async def cancel_run(run_id: RunId, house: InHouse) -> CancelView:
     """Cancel the run. What it has finished stays readable."""
     answer = await house.runs.cancel(run_id)
@@ -129,7 +136,7 @@ async def cancel_run(run_id: RunId, house: InHouse) -> CancelView:
     return CancelView(cancel=answer)
 
 
-@router.post("/interleave/{run_id}/resume", **taken_up("The run goes on; follow the links."))
+@router.post("/interleave/{run_id}/resume", **taken_up("The run goes on; follow the links.", 404))
 async def resume_run(
     run_id: RunId, request: Request, house: InHouse, owner: Owner, ask: ResumeAsk | None = None,
     idempotency_key: IdempotencyKey = None, prefer: Prefer = "", accept: Accept = "",

@@ -150,6 +150,25 @@ class Links(BaseModel):
         return cls(self=run, document=run, events=f"{run}/events", image=f"{run}/images/{{digest}}", cancel=run)
 
 
+_HERE = "https://pictures.example/interleave/run_509c3dd586ad794990124f78"
+RUN_EXAMPLES: list[JsonValue] = [
+    {
+        "id": "run_509c3dd586ad794990124f78",
+        "status": "queued",
+        "created_at": "2026-11-23T16:00:45.510101Z",
+        "prompt": "How do I draw a snowman with a red hat, step by step?",
+        "links": {
+            "self": _HERE,
+            "document": _HERE,
+            "events": f"{_HERE}/events",
+            "image": f"{_HERE}/images/{{digest}}",
+            "cancel": _HERE,
+        },
+        "queue": {"position": 3, "starts_in_seconds": 41.7},
+    }
+]
+
+
 class QueueView(BaseModel):
     """Where a waiting run stands."""
 
@@ -166,6 +185,7 @@ class QueueView(BaseModel):
 class RunView(BaseModel):
     """A run: how it stands, and where to find the rest."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": RUN_EXAMPLES})
     id: str
     status: Status
     created_at: datetime

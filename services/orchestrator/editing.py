@@ -34,6 +34,7 @@ from services.orchestrator.answers import (
     RunId,
     answer,
     key_of,
+    problems,
     taken_up,
 )
 from services.orchestrator.door import DeliveryList, DeliveryView, DocumentView, WebhookAsk
@@ -112,7 +113,7 @@ class PlanEdit(Value):
     steps: tuple[Step, ...] = Field(min_length=1, max_length=100)
 
 
-@router.post("/interleave/{run_id}/steps/{step}/redraw", **taken_up("The run goes on; follow the links."))
+@router.post("/interleave/{run_id}/steps/{step}/redraw", **taken_up("The run goes on; follow the links.", 404))
 async def redraw_step(
     run_id: RunId, step: StepPath, wish: Redraw, request: Request, house: InHouse, owner: Owner,
     idempotency_key: IdempotencyKey = None, prefer: Prefer = "", accept: Accept = "",
@@ -130,7 +131,7 @@ async def redraw_step(
     return await answer(house, begun, request, prefer, accept, after=recorded[-1].seq)
 
 
-@router.post("/interleave/{run_id}/steps/{step}/keep")
+@router.post("/interleave/{run_id}/steps/{step}/keep", responses=problems(404, 409, 422))
 async def keep_attempt(
     run_id: RunId, step: StepPath, wish: Keep, request: Request, house: InHouse, owner: Owner,
     idempotency_key: IdempotencyKey = None,
@@ -143,7 +144,7 @@ async def keep_attempt(
     return await house.view(request, run_id)
 
 
-@router.post("/interleave/{run_id}/branch", **taken_up("A new run is taken up; follow the links."))
+@router.post("/interleave/{run_id}/branch", **taken_up("A new run is taken up; follow the links.", 404))
 async def branch_run(
     run_id: RunId, wish: Branch, request: Request, house: InHouse, owner: Owner,
     idempotency_key: IdempotencyKey = None, prefer: Prefer = "", accept: Accept = "",
@@ -159,7 +160,7 @@ async def branch_run(
     return await answer(house, begun, request, prefer, accept)
 
 
-@router.post("/interleave/{run_id}/continue", **taken_up("A new run is taken up; follow the links."))
+@router.post("/interleave/{run_id}/continue", **taken_up("A new run is taken up; follow the links.", 404))
 async def continue_document(
     run_id: RunId, wish: Continue, request: Request, house: InHouse, owner: Owner,
     idempotency_key: IdempotencyKey = None, prefer: Prefer = "", accept: Accept = "",
@@ -175,14 +176,14 @@ async def continue_document(
     return await answer(house, begun, request, prefer, accept)
 
 
-@router.put("/interleave/{run_id}/plan")
+@router.put("/interleave/{run_id}/plan", responses=problems(404, 409, 422))
 async def edit_waiting_plan(run_id: RunId, wish: PlanEdit, request: Request, house: InHouse) -> DocumentView:
     """Put other steps in the place of a waiting run's plan (`review_plan`). A 409 when it does not wait."""
     await house.runs.wish(run_id, [edit_plan(await house.journal.document(run_id), wish.steps)])
     return await house.view(request, run_id)
 
 
-@router.post("/interleave/{run_id}/plan/approve", **taken_up("The run goes on; follow the links."))
+@router.post("/interleave/{run_id}/plan/approve", **taken_up("The run goes on; follow the links.", 404))
 async def approve_plan(
     run_id: RunId, request: Request, house: InHouse, owner: Owner,
     idempotency_key: IdempotencyKey = None, prefer: Prefer = "", accept: Accept = "",
@@ -194,7 +195,7 @@ async def approve_plan(
     return await answer(house, begun, request, prefer, accept, after=after)
 
 
-@router.get("/interleave/{run_id}/deliveries")
+@router.get("/interleave/{run_id}/deliveries", responses=problems(404, 422))
 async def list_deliveries(run_id: RunId, house: InHouse) -> DeliveryList:
     """What webhooks were told, or are still to be told, of this run, and why one was given up."""
     await house.journal.run(run_id)

@@ -17,6 +17,7 @@ from sqlalchemy import Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from interleavethinker.events import EVENT, Recorded
+from services.orchestrator.reaching import answering
 from services.orchestrator.tables import DELIVERIES, EVENTS, WEBHOOKS
 
 
@@ -116,8 +117,9 @@ class Outbox:
             await db.execute(update(DELIVERIES).where(DELIVERIES.c.id == delivery.id).values(ended))
 
     async def _read(self, query: Select) -> list[Delivery]:
-        async with self._engine.connect() as db:
-            rows = (await db.execute(query)).mappings().all()
+        with answering():
+            async with self._engine.connect() as db:
+                rows = (await db.execute(query)).mappings().all()
         return [Delivery(**{**row, "state": DeliveryState(row["state"])}) for row in rows]
 
 
