@@ -11,7 +11,7 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.o
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format train-generator train-planner train-critic eval ablation clean
+.PHONY: help setup demo up test check format train-generator train-planner train-critic eval ablation faults clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ eval: setup ## measure the committed checkpoints on held-out requests (n = 300)
 
 ablation: setup ## what each part of the method buys: evaluation/results/ablation.json and its picture
 	$(BIN)/python -m evaluation ablation --n 300
+
+faults: setup ## kill and starve every part in every phase of a document: bench/results/faults.json
+	$(BIN)/python -m bench.faults
 
 clean: ## remove caches, and nothing that took long to make
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info

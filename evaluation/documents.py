@@ -7,7 +7,7 @@ documents run side by side. Which model stands behind a port is the caller's bus
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -87,7 +87,7 @@ class PlannedBefore:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
-    async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncIterator[Step | Planning]:
+    async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncGenerator[Step | Planning, None]:
         for step in self._plan.steps:
             yield step
         yield Planning(self._plan)

@@ -27,7 +27,7 @@ from interleavethinker.errors import BadSettings, InterleaveError
 from interleavethinker.events import Status
 from interleavethinker.exports import fetch_images, write_folder
 from interleavethinker.live import Telling
-from interleavethinker.settings import state_dir
+from interleavethinker.settings import PREFIX, state_dir
 from interleavethinker.types import CriticMode
 
 if TYPE_CHECKING:
@@ -99,9 +99,12 @@ def run(
     max_attempts: MaxAttempts = 5,
     critic: Critic = CriticMode.QUICK,
     image: Pictures = [],  # noqa: B006 - typer wants a list
+    api_key: Annotated[
+        str | None, typer.Option(envvar=f"{PREFIX}API_KEY", help="where the service wants one; better in the variable")
+    ] = None,
 ) -> None:
     """Make one document with a stack that is up somewhere."""
-    with Client(url) as client:
+    with Client(url, api_key=api_key) as client:
         _exit(_make(client, request, out, image, seed=seed, max_attempts=max_attempts, critic=critic))
 
 

@@ -8,25 +8,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from pydantic import Field
 
 from interleavethinker.events import (
+    AttemptKept,
+    Branched,
     Created,
     Drawn,
     Finished,
     Judged,
+    PlanApproved,
+    PlanAwaited,
+    PlanEdited,
     Planned,
     Problem,
     Recorded,
+    Resumed,
+    Screened,
     Started,
     Status,
     StepFinished,
     StepPlanned,
+    StepReopened,
 )
-from interleavethinker.types import Digest, ImageRef, InterleaveRequest, Step, Value, Verdict
+from interleavethinker.types import Digest, ImageRef, InterleaveRequest, Screening, Step, Value, Verdict
 
 
 class DocumentAttempt(Value):
@@ -35,15 +43,27 @@ class DocumentAttempt(Value):
 
     number: int = Field(ge=1)
     prompt: str
+    asked: str | None = Field(default=None, description="what the caller asked for here, where it is not the plan's")
     seed: int
     references: tuple[ImageRef, ...] = ()
     job_id: Digest
     image: ImageRef
     model: str = ""
     verdict: Verdict | None = None
+    critic: str = ""
     queue_seconds: float = 0.0
     draw_seconds: float = 0.0
     judge_seconds: float = 0.0
+
+
+class Reopening(Value):
+    """How a step is to be drawn again: `first` is the number of its first new attempt, the rest as in
+    `StepReopened`."""
+
+    first: int
+    prompt: str | None = None
+    seed: int | None = None
+    max_attempts: int | None = None
 
 
 class DocumentStep(Value):
@@ -55,6 +75,10 @@ class DocumentStep(Value):
     finished: bool = False
     kept: int | None = None
     accepted: bool | None = None
+    chosen: bool = Field(default=False, description="the kept attempt is the caller's choice")
+    stale: bool = Field(default=False, description="its picture was drawn from one that no longer stands")
+    reopened: Reopening | None = Field(default=None, description="present while the step is to be drawn again")
+    asked: str | None = Field(default=None, description="the caller's last prompt for it, where one was given")
 
     @property
     def attempt(self) -> DocumentAttempt | None:
@@ -67,6 +91,13 @@ class DocumentStep(Value):
         return self.attempt.image if self.attempt else None
 
 
+class Origin(Value):
+    """The run that this one was branched from: the steps before `from_step` are its."""
+
+    run_id: str
+    from_step: int
+
+
 class Document(Value):
     """A run as it stands: the request, the plan's thoughts, the steps in order, and how it ended if it has."""
 
@@ -76,15 +107,20 @@ class Document(Value):
     created_at: datetime
     finished_at: datetime | None = None
     reasoning: str = ""
+    planner: str = Field(default="", description="what wrote the plan, as name@revision; `critic` and `model` likewise")
     plan_seconds: float = 0.0
     steps: tuple[DocumentStep, ...] = ()
+    screenings: tuple[Screening, ...] = Field(
+        default=(), description="what the content filter said, where there is one"
+    )
     problem: Problem | None = None
+    origin: Origin | None = None
 
     @property
     def images(self) -> dict[str, ImageRef]:
-        """Every picture that belongs to this run, by digest: the brief's own and every attempt's."""
+        """Every picture that belongs to this run, by digest: the request's own and every attempt's."""
         drawn = (attempt.image for step in self.steps for attempt in step.attempts)
-        return {image.digest: image for image in (*self.request.brief.images, *drawn)}
+        return {image.digest: image for image in (*self.request.brief.images, *self.request.references, *drawn)}
 
     @property
     def digest(self) -> str:
@@ -118,38 +154,83 @@ def fold(events: Iterable[Recorded]) -> Document:
     first, *rest = events
     if not isinstance(first.event, Created):
         raise ValueError(f"a run begins with a created event, not with {first.event.type}")
-    facts: dict[str, object] = {"status": Status.QUEUED}
+    facts: dict[str, object] = {"status": Status.QUEUED, "request": first.event.request}
     steps: dict[int, DocumentStep] = {}
+    screenings: list[Screening] = []
     for recorded in rest:
         match recorded.event:
             case Started():
                 facts |= {"status": Status.PROCESSING}
             case StepPlanned(step=step):
                 steps[step.index] = DocumentStep(step=step)
-            case Planned(plan=plan, seconds=seconds):
-                facts |= {"reasoning": plan.reasoning, "plan_seconds": seconds}
-            case Drawn() | Judged() | StepFinished() as event:
+            case Planned(plan=plan, seconds=seconds, model=model):
+                facts |= {"reasoning": plan.reasoning, "plan_seconds": seconds, "planner": model}
+            case Screened(screening=screening):
+                screenings.append(screening)
+            case PlanEdited(plan=plan):
+                steps = {step.index: _replanned(steps.get(step.index), step) for step in plan.steps}
+            case PlanAwaited():
+                facts |= {"status": Status.WAITING}
+            case PlanApproved():
+                facts |= {"status": Status.QUEUED}
+            case Drawn() | Judged() | StepFinished() | AttemptKept() as event:
                 steps[event.step] = _after(steps[event.step], event)
+            case StepReopened(budget=budget) as event:
+                steps[event.step] = _after(steps[event.step], event)
+                facts |= {"status": Status.QUEUED, "problem": None, "finished_at": None}
+                if budget:
+                    facts |= {"request": first.event.request.model_copy(update={"budget": budget})}
+            case Branched(run_id=run_id, from_step=from_step):
+                facts |= {"origin": Origin(run_id=run_id, from_step=from_step)}
             case Finished(status=status, problem=problem):
                 facts |= {"status": status, "problem": problem, "finished_at": recorded.at}
+                if status is Status.CANCELED:  # a canceled redraw is no longer wanted
+                    steps = {index: entry.model_copy(update={"reopened": None}) for index, entry in steps.items()}
+            case Resumed(budget=budget):
+                facts |= {"status": Status.QUEUED, "problem": None, "finished_at": None}
+                if budget:
+                    facts |= {"request": first.event.request.model_copy(update={"budget": budget})}
     return Document.model_validate(
         facts
         | {
             "run_id": first.run_id,
-            "request": first.event.request,
             "created_at": first.at,
-            "steps": tuple(steps.values()),
+            "steps": tuple(_with_stale(steps.values(), first.event.request)),
+            "screenings": tuple(screenings),
         }
     )
 
 
-def _after(entry: DocumentStep, event: Drawn | Judged | StepFinished) -> DocumentStep:
+def canvas_of(attempt: DocumentAttempt, request: InterleaveRequest) -> ImageRef | None:
+    """The picture that the attempt was drawn from: what comes before the request's own references, if anything."""
+    return attempt.references[0] if len(attempt.references) > len(request.references) else None
+
+
+def _with_stale(entries: Iterable[DocumentStep], request: InterleaveRequest) -> Iterator[DocumentStep]:
+    """A picture is stale when it, or one before it, was not drawn from what stands before it now."""
+    canvas = request.brief.images[-1] if request.brief.images else None
+    stale = False
+    for entry in entries:
+        if entry.attempt:
+            stale = stale or canvas_of(entry.attempt, request) != canvas
+            canvas = entry.attempt.image
+            yield entry.model_copy(update={"stale": stale})
+        else:
+            yield entry
+
+
+def _replanned(entry: DocumentStep | None, step: Step) -> DocumentStep:
+    return entry if entry and entry.step == step else DocumentStep(step=step)
+
+
+def _after(entry: DocumentStep, event: Drawn | Judged | StepFinished | StepReopened | AttemptKept) -> DocumentStep:
     """The step one event later."""
     match event:
         case Drawn(number=number, job=job, drawing=drawing):
             attempt = DocumentAttempt(
                 number=number,
                 prompt=job.prompt,
+                asked=entry.asked,
                 seed=job.seed,
                 references=job.references,
                 job_id=drawing.job_id,
@@ -159,9 +240,16 @@ def _after(entry: DocumentStep, event: Drawn | Judged | StepFinished) -> Documen
                 draw_seconds=drawing.draw_seconds,
             )
             return entry.model_copy(update={"attempts": (*entry.attempts, attempt)})
-        case Judged(number=number, verdict=verdict, seconds=seconds):
-            judged = {"verdict": verdict, "judge_seconds": seconds}
+        case Judged(number=number, verdict=verdict, seconds=seconds, model=model):
+            judged = {"verdict": verdict, "judge_seconds": seconds, "critic": model}
             attempts = (a.model_copy(update=judged) if a.number == number else a for a in entry.attempts)
             return entry.model_copy(update={"attempts": tuple(attempts)})
         case StepFinished(kept=kept, accepted=accepted):
-            return entry.model_copy(update={"finished": True, "kept": kept, "accepted": accepted})
+            settled = {"finished": True, "kept": kept, "accepted": accepted, "chosen": False, "reopened": None}
+            return entry.model_copy(update=settled)
+        case AttemptKept(number=number, accepted=accepted):
+            return entry.model_copy(update={"kept": number, "accepted": accepted, "chosen": True})
+        case StepReopened(prompt=prompt):
+            wish = event.model_dump(include={"prompt", "seed", "max_attempts"})
+            reopened = Reopening(first=len(entry.attempts) + 1, **wish)
+            return entry.model_copy(update={"reopened": reopened, "asked": prompt or entry.asked})

@@ -41,6 +41,20 @@ class BadRequest(InterleaveError):
     status = 422
 
 
+class Unauthenticated(InterleaveError):
+    """Nobody known asks: there is no key, or it is none of ours, or it has run out."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class Forbidden(InterleaveError):
+    """The caller is known, and may not do this."""
+
+    code = "forbidden"
+    status = 403
+
+
 class NotFound(InterleaveError):
     code = "not_found"
     status = 404
@@ -59,6 +73,21 @@ class Unavailable(InterleaveError):
     code = "unavailable"
     status = 503
     retryable = True
+
+
+class RateLimited(InterleaveError):
+    """A limit over time is reached. The member `retry_after` says in how many seconds there is room again."""
+
+    code = "rate_limited"
+    status = 429
+    retryable = True
+
+
+class Denied(InterleaveError):
+    """The content filter will not have this prompt or picture."""
+
+    code = "content_denied"
+    status = 422
 
 
 class DrawFailed(InterleaveError):

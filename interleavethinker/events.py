@@ -11,14 +11,25 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from interleavethinker.types import Drawing, ImageJob, InterleaveRequest, Plan, Step, Value, Verdict
+from interleavethinker.types import (
+    Budget,
+    Drawing,
+    ImageJob,
+    InterleaveRequest,
+    Plan,
+    Screening,
+    Step,
+    Value,
+    Verdict,
+)
 
 
 class Status(StrEnum):
-    """A run's status. `partial`: cut short, its finished steps stand."""
+    """A run's status. `partial`: cut short, its finished steps stand. `waiting`: for its caller's word on the plan."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
+    WAITING = "waiting"
     SUCCEEDED = "succeeded"
     PARTIAL = "partial"
     FAILED = "failed"
@@ -26,7 +37,7 @@ class Status(StrEnum):
 
     @property
     def final(self) -> bool:
-        return self not in (Status.QUEUED, Status.PROCESSING)
+        return self not in (Status.QUEUED, Status.PROCESSING, Status.WAITING)
 
 
 class Problem(Value):
@@ -46,7 +57,7 @@ class Created(Value):
 
 
 class Started(Value):
-    """An orchestrator works on the run; comes again after each restart."""
+    """An orchestrator works on the run; comes again whenever another one, or the same one again, takes it up."""
 
     type: Literal["started"] = "started"
 
@@ -65,6 +76,7 @@ class Planned(Value):
     plan: Plan
     raw: tuple[str, ...] = ()
     seconds: float = 0.0
+    model: str = Field(default="", description="planner as name@revision")
 
 
 class Drawn(Value):
@@ -86,6 +98,14 @@ class Judged(Value):
     verdict: Verdict
     raw: tuple[str, ...] = ()
     seconds: float = 0.0
+    model: str = Field(default="", description="critic as name@revision")
+
+
+class Screened(Value):
+    """The content filter looked at something. Comes only where there is a filter."""
+
+    type: Literal["screened"] = "screened"
+    screening: Screening
 
 
 class StepFinished(Value):
@@ -100,16 +120,89 @@ class StepFinished(Value):
     accepted: bool | None = None
 
 
+class PlanAwaited(Value):
+    """The plan is whole and its caller wants to see it before anything is drawn: the run waits, and holds no place."""
+
+    type: Literal["plan_awaited"] = "plan_awaited"
+
+
+class PlanEdited(Value):
+    """The caller put another plan in the place of the planner's; nothing had been drawn of the steps that changed."""
+
+    type: Literal["plan_edited"] = "plan_edited"
+    plan: Plan
+
+
+class PlanApproved(Value):
+    """The caller let the waiting run go on."""
+
+    type: Literal["plan_approved"] = "plan_approved"
+
+
+class StepReopened(Value):
+    """The caller wants a step drawn again: a finished run goes on. Earlier attempts remain, the picture that stood
+    stands until another one is settled, and attempts are numbered on. What is None is as the plan and the request have
+    it."""
+
+    type: Literal["step_reopened"] = "step_reopened"
+    step: int
+    prompt: str | None = None
+    seed: int | None = None
+    max_attempts: int | None = None
+    budget: Budget | None = Field(default=None, description="the run's from here on")
+
+
+class AttemptKept(Value):
+    """The caller chose which attempt at a finished step stands. `accepted` as the critic saw that attempt."""
+
+    type: Literal["attempt_kept"] = "attempt_kept"
+    step: int
+    number: int = Field(ge=1)
+    accepted: bool | None = None
+
+
+class Branched(Value):
+    """What stands before this event was recorded in another run, and is shared with it; this run's own work follows."""
+
+    type: Literal["branched"] = "branched"
+    run_id: str
+    from_step: int
+
+
 class Finished(Value):
-    """The last event of every run."""
+    """The run is at its end; only a wish of its caller (a step reopened, an attempt kept, resuming) comes after it."""
 
     type: Literal["finished"] = "finished"
     status: Status
     problem: Problem | None = None
 
 
+class Resumed(Value):
+    """The user wants a run that ended `partial` or `failed` to go on from what stands. Follows a `Finished`; the run is
+    queued again. `budget`, where given, is the request's from here on; its seconds count anew in any case."""
+
+    type: Literal["resumed"] = "resumed"
+    budget: Budget | None = None
+
+
 Event = Annotated[
-    Created | Started | StepPlanned | Planned | Drawn | Judged | StepFinished | Finished, Field(discriminator="type")
+    Created
+    | Started
+    | StepPlanned
+    | Planned
+    | PlanAwaited
+    | PlanEdited
+    | PlanApproved
+    | Screened
+    | Drawn
+    | Judged
+    | StepFinished
+    | StepReopened
+    | AttemptKept
+    | Branched
+    | Finished
+    | Resumed,
+    Field(discriminator="type"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """Reads any event from JSON: `EVENT.validate_json(text)`."""

@@ -1,4 +1,4 @@
-"""The little HTTP that every service and client shares: problem+json (RFC 9457), server-sent events, and the two ids.
+"""The little HTTP that every service and client shares: problem+json (RFC 9457), server-sent events, and the ids.
 
 Shapes only: no server and no client is here (services/anatomy.py, clients/base.py).
 """
@@ -19,16 +19,30 @@ PROBLEM_JSON = "application/problem+json"
 EVENT_STREAM = "text/event-stream"
 REQUEST_ID = "X-Request-Id"
 RUN_ID = "X-Run-Id"
+TENANT = "X-Tenant"
+RUN_FENCE = "X-Run-Fence"
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the HTTP request being answered; logs and outgoing calls carry it."""
 run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
 """The run that is being worked on; logs and outgoing calls carry it."""
+run_fence: ContextVar[int] = ContextVar("run_fence", default=0)
+"""How often the run has been taken up: what an orchestrator that lost it asks for late does not count any more."""
+
+tenant: ContextVar[str | None] = ContextVar("tenant", default=None)
+"""For whom this is done: outgoing calls carry it, and pictures and drawing jobs are kept apart by it. None: no tenants.
+Only the orchestrator says who it is, after it has seen a key; the other services believe the orchestrator."""
 
 
 def trace_headers() -> dict[str, str]:
     """The ids of this context as headers for an outgoing call."""
-    ids = {REQUEST_ID: request_id.get(), RUN_ID: run_id.get()}
+    fence = run_fence.get()
+    ids = {
+        REQUEST_ID: request_id.get(),
+        RUN_ID: run_id.get(),
+        RUN_FENCE: str(fence) if fence else None,
+        TENANT: tenant.get(),
+    }
     return {name: value for name, value in ids.items() if value}
 
 

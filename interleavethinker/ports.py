@@ -5,28 +5,31 @@ Each port has several implementations and one contract suite in tests/contracts/
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import NamedTuple, Protocol
 
 from interleavethinker.types import Brief, Critique, Drawing, ImageJob, ImageRef, Plan, Step, Verdict
 
 
 class Planning(NamedTuple):
-    """The end of a planner's stream: the whole plan, and every raw answer (re-asked ones first)."""
+    """The end of a planner's stream: the whole plan, every raw answer (re-asked ones first), and what wrote it, as
+    name@revision."""
 
     plan: Plan
     raw: tuple[str, ...] = ()
+    model: str = ""
 
 
 class Judgement(NamedTuple):
-    """A verdict with the raw answers it was read from."""
+    """A verdict with the raw answers it was read from, and what gave it, as name@revision."""
 
     verdict: Verdict
     raw: tuple[str, ...] = ()
+    model: str = ""
 
 
 class Planner(Protocol):
-    def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncIterator[Step | Planning]:
+    def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncGenerator[Step | Planning, None]:
         """Yield each step as it closes, then exactly one `Planning` whose plan holds just those steps.
 
         Raises Malformed when no answer could be read within the bounded re-asks, Unavailable when nobody answers.
@@ -52,6 +55,30 @@ class Generator(Protocol):
 
     async def forget(self, job: ImageJob) -> None:
         """Withdraw a hint, or cancel a job that is under way."""
+        ...
+
+
+class ContentVerdict(NamedTuple):
+    """Whether something may be drawn, or shown; and if not, why, in words for the caller."""
+
+    allowed: bool
+    reason: str = ""
+
+
+class ContentFilter(Protocol):
+    """Says what must not be drawn or shown. A filter that cannot say raises Unavailable: nothing passes unseen."""
+
+    name: str
+    """As name@revision, for the provenance."""
+    sees_images: bool
+    """Whether `image` looks at all. One that does not is not asked, and no picture is said to have been screened."""
+
+    async def prompt(self, text: str) -> ContentVerdict:
+        """May this be planned, or drawn?"""
+        ...
+
+    async def image(self, data: bytes) -> ContentVerdict:
+        """May this picture be shown?"""
         ...
 
 

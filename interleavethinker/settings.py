@@ -14,14 +14,14 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from interleavethinker.errors import BadSettings
 
 PREFIX = "INTERLEAVETHINKER_"
-SECTIONS = ("planner", "critic", "generator", "orchestrator", "blobs", "redis", "log")
-TOP_LEVEL = ("PROFILE", "HOME")
+SECTIONS = ("planner", "critic", "generator", "orchestrator", "blobs", "redis", "internal", "log")
+TOP_LEVEL = ("PROFILE", "HOME", "API_KEY")
 FOREIGN = {"REDIS_URL": ("redis", "url")}
 """Names that other programs gave to settings of ours; honoured, but weaker than our own name for the same thing."""
 
@@ -32,7 +32,8 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class BlobSettings(BaseModel):
-    """Where images live: a directory, or a `file://` URL of one. All services of a stack share it."""
+    """Where images live: a directory, a `file://` URL of one, or `s3://bucket/prefix`. All services of a stack share
+    it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     url: str = Field(default_factory=lambda: str(state_dir() / "blobs"))
@@ -43,6 +44,17 @@ class RedisSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     url: str | None = None
+
+
+class InternalSettings(BaseModel):
+    """How the services know each other. Every service of a stack reads the same."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="planner, critic and generator answer only calls that bear it; None: whoever reaches them",
+    )
 
 
 def state_dir() -> Path:

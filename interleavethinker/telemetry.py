@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
 import structlog
-from prometheus_client import Counter, Histogram, Info
+from prometheus_client import Counter, Gauge, Histogram, Info
 from pydantic import BaseModel, ConfigDict
 
 from interleavethinker import http
@@ -38,6 +38,7 @@ REQUEST_SECONDS = Histogram(
     "Seconds until the last byte of an answer, by route as it is declared.",
     ["service", "method", "route", "status"],
 )
+SERVICE_AWAY = Gauge("interleavethinker_service_away", "1 while calls to a service fail at once: it is away.", ["url"])
 SERVING = Info("interleavethinker_serving", "What is really loaded: model, backend, device, prompt pack.", ["service"])
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 IMAGE_MARKER = "<image>"
 """Stands in a brief's prompt where an input image belongs (the sharegpt habit of the paper's data, section 3)."""
@@ -31,6 +31,21 @@ class Value(BaseModel):
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
 
+def _number(value: object) -> object:
+    if isinstance(value, bool | str | bytes):
+        raise ValueError("write a number, not a text or a truth value")
+    return value
+
+
+NUMBER = BeforeValidator(_number)
+"""For numbers that callers write: JSON's, not what could be read as one. Stands last, after the limits."""
+
+Seed = Annotated[int, Field(ge=0, lt=2**32), NUMBER]
+AttemptCount = Annotated[int, Field(ge=1, le=20), NUMBER]
+StepCount = Annotated[int, Field(ge=1, le=100), NUMBER]
+StepNumber = Annotated[int, Field(ge=1, le=1_000_000), NUMBER]
+Pixels = Annotated[int, Field(ge=16, le=4096), NUMBER]
+
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the bytes, in hex")]
 
 
@@ -46,8 +61,8 @@ class ImageRef(Value):
 class Size(Value):
     """Width and height in pixels."""
 
-    width: int = Field(ge=16, le=4096)
-    height: int = Field(ge=16, le=4096)
+    width: Pixels
+    height: Pixels
 
 
 class Brief(Value):
@@ -82,15 +97,21 @@ STRICT_CONFIDENCE = 0.9
 class Budget(Value):
     """Limits over a whole run, checked before each draw. None: no limit."""
 
-    max_draws: int | None = Field(default=None, ge=1, description="generator calls over the whole run")
-    max_seconds: float | None = Field(default=None, gt=0, description="wall-clock seconds since the run started")
+    max_draws: Annotated[int, Field(ge=1), NUMBER] | None = Field(
+        default=None, description="generator calls over the whole run"
+    )
+    max_seconds: Annotated[float, Field(gt=0), NUMBER] | None = Field(
+        default=None,
+        strict=True,
+        description="wall-clock seconds since work on the run, or its redraw, began",
+    )
 
 
 class GenerationParams(Value):
     """How a picture is sampled; diffusers' names. None: the served model's own default."""
 
-    num_inference_steps: int | None = Field(default=None, ge=1, le=200)
-    guidance_scale: float | None = Field(default=None, ge=0, le=50)
+    num_inference_steps: Annotated[int, Field(ge=1, le=200), NUMBER] | None = None
+    guidance_scale: Annotated[float, Field(ge=0, le=50), NUMBER] | None = None
 
 
 class InterleaveRequest(Value):
@@ -104,6 +125,10 @@ class InterleaveRequest(Value):
     budget: Budget = Budget()
     size: Size | None = Field(default=None, description="None: the generator's own default")
     params: GenerationParams = GenerationParams()
+    references: tuple[ImageRef, ...] = Field(
+        default=(), description="pinned: given to every drawing, after the picture that it is drawn from"
+    )
+    review_plan: bool = Field(default=False, description="wait for the caller's word before anything is drawn")
 
 
 class Step(Value):
@@ -112,7 +137,7 @@ class Step(Value):
     A step without a prompt draws nothing (Task A: the answer stands in `auxiliary_text`).
     """
 
-    index: int = Field(ge=1)
+    index: Annotated[int, Field(ge=1), NUMBER]
     name: str = ""
     instruction: str | None = None
     prompt: str | None = None
@@ -153,6 +178,19 @@ class ImageJob(Value):
     @property
     def id(self) -> str:
         return self.content_digest
+
+
+class Screening(Value):
+    """What a content filter said of the brief, of a prompt about to be drawn, or of a picture before it is shown.
+
+    A picture that was not allowed is shown nowhere, and `job_id` is all that is said of it.
+    """
+
+    subject: Literal["brief", "prompt", "image"]
+    job_id: Digest | None = Field(default=None, description="whose prompt or picture; null for the brief")
+    allowed: bool
+    reason: str = Field(default="", max_length=1_000)
+    filter: str = Field(default="", description="what said so, as name@revision")
 
 
 class Drawing(Value):

@@ -1,15 +1,18 @@
 """What every service is made of: liveness, true readiness, metrics, problem+json, and an id on every request.
 
-A service adds its routes to the app it gets here and nothing else. No authentication and no rate limits: those stand at
-the orchestrator's door.
+A service adds its routes to the app it gets here and nothing else. Who callers are is the orchestrator's to find out,
+at its own door; the others only know whether it is the orchestrator that calls (`InternalSettings`), and believe what
+it says of tenants.
 """
 
 from __future__ import annotations
 
+import hmac
+import json
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from typing import Any
@@ -18,17 +21,51 @@ import structlog
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interleavethinker import __version__, http
-from interleavethinker.errors import BadRequest, InterleaveError, Unavailable
+from interleavethinker.errors import BadRequest, InterleaveError, Unauthenticated, Unavailable
+from interleavethinker.settings import InternalSettings, load_section
 from interleavethinker.telemetry import REQUEST_SECONDS, configure_logging
+from services.strict import StrictRoute
 
 log = structlog.get_logger(__name__)
-_SAFE_ID = re.compile(r"[\w.:-]{1,128}")
+PROBLEM: dict[str, Any] = {
+    "schema": {
+        "title": "Problem",
+        "type": "object",
+        "required": ["type", "title", "status", "detail", "code", "retryable"],
+        "properties": {
+            "type": {"type": "string", "description": "urn:interleavethinker:problem:<code>"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "what is wrong here, and what to change"},
+            "code": {"type": "string", "description": "stable and machine-readable"},
+            "retryable": {"type": "boolean", "description": "whether the same call may succeed later"},
+            "instance": {"type": "string"},
+            "retry_after": {"type": "integer", "description": "seconds, as in the header Retry-After"},
+            "errors": {"type": "array", "items": {"type": "object"}, "description": "each field that is wrong"},
+        },
+    },
+    "example": {
+        "type": "urn:interleavethinker:problem:invalid_request",
+        "title": "Invalid request",
+        "status": 422,
+        "detail": "body.max_attempts: Input should be less than or equal to 20",
+        "code": "invalid_request",
+        "retryable": False,
+    },
+}
+"""How a problem looks, for OpenAPI documents."""
+_SAFE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_TENANT = re.compile(r"[A-Za-z0-9~][A-Za-z0-9._-]{0,63}", re.ASCII)
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
+"""What probes and Prometheus ask without a key: neither says anything of what callers sent."""
+_SHOWN_ERRORS = 20
 
 
 def service_app(
@@ -38,15 +75,23 @@ def service_app(
     title: str,
     description: str,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[Any]] | None = None,
+    door: Sequence[Middleware] | None = None,
 ) -> FastAPI:
-    """An app with the house's anatomy. `ready` names what keeps the service from working, empty when nothing does."""
+    """An app with the house's anatomy. `ready` names what keeps the service from working, empty when nothing does.
+
+    `door` is for the one service that strangers call: what stands before its routes. Without one, the service is
+    internal: callers bear the token of `InternalSettings`, where one is set, and may name a tenant.
+    """
+    internal = door is None
     app = FastAPI(
         title=title,
         description=description,
         version=__version__,
         lifespan=lifespan,
-        responses={"default": {"description": "RFC 9457 problem", "content": {http.PROBLEM_JSON: {}}}},
+        middleware=_internal_door() if door is None else list(door),
+        responses={"default": {"description": "What is wrong (RFC 9457)", "content": {http.PROBLEM_JSON: PROBLEM}}},
     )
+    app.router.route_class = StrictRoute
     app.state.service = name
 
     @app.get("/livez", tags=["operation"])
@@ -70,7 +115,7 @@ def service_app(
     app.add_exception_handler(InterleaveError, _on_own_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_middleware(_Door, service=name)
+    app.add_middleware(_Door, service=name, internal=internal)
     return app
 
 
@@ -80,10 +125,15 @@ def serve(app: FastAPI, host: str, port: int) -> None:
     uvicorn.run(app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=10)
 
 
-def problem_response(error: InterleaveError, *, status: int | None = None) -> JSONResponse:
-    """The error as an answer."""
+def problem_response(error: InterleaveError, *, status: int | None = None) -> Response:
+    """The error as an answer. Written in ASCII: a detail may quote what no encoding can say (half a character)."""
     body = http.problem(error, status=status)
-    return JSONResponse(body, status_code=body["status"], media_type=http.PROBLEM_JSON)
+    headers = {"Cache-Control": "no-store"}
+    if (wait := error.extra.get("retry_after")) is not None:
+        headers["Retry-After"] = str(wait)
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(json.dumps(body), status_code=body["status"], media_type=http.PROBLEM_JSON, headers=headers)
 
 
 async def _on_own_error(request: Request, error: Exception) -> Response:
@@ -93,7 +143,9 @@ async def _on_own_error(request: Request, error: Exception) -> Response:
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = [{"at": ".".join(map(str, each["loc"])), "problem": each["msg"]} for each in error.errors()]
+    # The caller's own words may be among these (an unknown field's name), as many and as long as it likes.
+    first = error.errors()[:_SHOWN_ERRORS]
+    found = [{"at": ".".join(map(str, each["loc"]))[:200], "problem": each["msg"][:500]} for each in first]
     detail = "; ".join(f"{each['at']}: {each['problem']}" for each in found)
     return problem_response(BadRequest(detail, errors=found))
 
@@ -101,26 +153,63 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
-    wrapped = InterleaveError(f"{request.method} {request.url.path}: {error.detail or phrase}")
+    wrapped = InterleaveError(f"{request.method} {request.url.path[:200]}: {error.detail or phrase}")
     wrapped.code = phrase.lower().replace(" ", "_").replace("-", "_")
     wrapped.retryable = error.status_code in (429, 502, 503, 504)
     answer = problem_response(wrapped, status=error.status_code)
     answer.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return answer
+
+
+def _internal_door() -> list[Middleware]:
+    token = load_section("internal", InternalSettings).token
+    return [Middleware(_Internal, token=token.get_secret_value())] if token else []
+
+
+class _Internal:
+    """Lets in whoever bears the services' own token. Bodies of others are not even read."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self.app, self._wanted = app, f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+            given = dict(scope["headers"]).get(b"authorization", b"")
+            if not hmac.compare_digest(given, self._wanted):
+                error = Unauthenticated("this service takes calls of the orchestrator only: set internal.token alike")
+                await problem_response(error)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def _methods(request: Request) -> set[str]:
+    """All methods of the path; Starlette itself says those of the first route that has it."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}
 
 
 class _Door:
     """Names, times and logs each request; an unexpected error becomes a problem. Pure ASGI: streams pass untouched."""
 
-    def __init__(self, app: ASGIApp, service: str) -> None:
-        self.app, self.service = app, service
+    def __init__(self, app: ASGIApp, service: str, internal: bool) -> None:
+        self.app, self.service, self.internal = app, service, internal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         request_id = _safe(headers.get(http.REQUEST_ID.lower())) or uuid.uuid4().hex
+        fence = headers.get(http.RUN_FENCE.lower(), "")
+        http.run_fence.set(int(fence) if fence.isdecimal() and len(fence) < 10 else 0)
         tokens = (http.request_id.set(request_id), http.run_id.set(_safe(headers.get(http.RUN_ID.lower()))))
+        named = headers.get(http.TENANT.lower()) if self.internal else None
+        if named is not None and not _TENANT.fullmatch(named):
+            await problem_response(BadRequest(f"{http.TENANT} is no tenant's name"))(scope, receive, send)
+            return
+        tenant = http.tenant.set(named)
         status, start = 0, time.perf_counter()
 
         async def named_send(message: Message) -> None:
@@ -142,6 +231,7 @@ class _Door:
             self._record(scope, status, time.perf_counter() - start)
             http.request_id.reset(tokens[0])
             http.run_id.reset(tokens[1])
+            http.tenant.reset(tenant)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import secrets
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1")  # before torch is imported
@@ -14,6 +16,8 @@ import pytest
 from hypothesis import settings
 
 from interleavethinker.blobs import DirectoryBlobs
+from interleavethinker.errors import BadSettings
+from interleavethinker.postgres_server import postgres_server
 from interleavethinker.settings import PREFIX
 
 # On busy cores a slow example says nothing about the code. CI looks at the same examples each time, developers at new
@@ -51,3 +55,40 @@ def free_port() -> Callable[[], int]:
             return int(unused.getsockname()[1])
 
     return give
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a Postgres where databases may be made: TEST_POSTGRES_URL, else a server of this session's own."""
+    if given := os.environ.get("TEST_POSTGRES_URL"):
+        yield given
+        return
+    try:
+        with postgres_server(durable=False) as server:
+            yield server.url
+    except BadSettings as error:
+        pytest.skip(error.detail)
+
+
+@pytest.fixture
+def postgres_url(postgres: str) -> str:
+    """A new, empty database."""
+    import asyncpg
+
+    name = f"test_{secrets.token_hex(6)}"
+
+    async def make() -> None:
+        connection = await asyncpg.connect(postgres)
+        await connection.execute(f"CREATE DATABASE {name}")
+        await connection.close()
+
+    asyncio.run(make())
+    return f"{postgres.rpartition('/')[0]}/{name}"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty journal's URL, for each kind of database in turn."""
+    if request.param == "postgres":
+        return request.getfixturevalue("postgres_url")
+    return f"sqlite:///{tmp_path}/deep/journal.db"

@@ -8,7 +8,7 @@ two to what the ports promise; their own suites cannot, since those speak to a c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from interleavethinker.errors import DrawFailed
 from interleavethinker.ports import Blobs, Judgement, Planning
@@ -53,7 +53,7 @@ class FakePlanner:
         self.asked = 0
         self.said: list[int] = []
 
-    async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncIterator[Step | Planning]:
+    async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncGenerator[Step | Planning, None]:
         self.asked += 1
         steps = self.steps[:max_steps]
         for place, step in enumerate(steps):
@@ -111,6 +111,10 @@ class FakeGenerator(PlainGenerator):
         if job.prompt in self.broken:
             raise DrawFailed(f"cannot draw {job.prompt!r}")
         return await super().draw(job)
+
+    async def draw_one(self, prompt: str) -> Drawing:
+        """A picture for a test to begin with."""
+        return await super().draw(ImageJob(prompt=prompt, seed=0))
 
     async def foresee(self, job: ImageJob) -> None:
         self.foreseen.append(job)

@@ -22,6 +22,7 @@ from interleavethinker.chat.qwen import QwenInputs, Row
 from interleavethinker.codec import Message
 from interleavethinker.errors import BadCheckpoint, BadRequest
 from interleavethinker.settings import find_path
+from interleavethinker.weights import refuse_unsafe
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _LOADING = threading.Lock()
@@ -71,6 +72,8 @@ def _load(model: str, device: str, dtype: str, threads: int | None) -> _Qwen:
         raise BadCheckpoint(
             f"there is no model directory {model}: train one, or set `model` to one, or a Hugging Face id"
         )
+    if directory.is_dir():
+        refuse_unsafe(directory, model)
     logging.disable_progress_bar()  # it would stand in the middle of the service's log
     if threads:
         torch.set_num_threads(threads)
@@ -87,7 +90,10 @@ class _Qwen:
     def __init__(self, directory: str, device: torch.device, dtype: torch.dtype) -> None:
         self.inputs = QwenInputs.load(directory)
         self.vocabulary = self.inputs.vocabulary()
-        self.net = Qwen3VLForConditionalGeneration.from_pretrained(directory, dtype=dtype).to(device).eval()
+        self.net = Qwen3VLForConditionalGeneration.from_pretrained(
+            directory, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
+        self.net = self.net.to(device).eval()
         ends = self.net.generation_config.eos_token_id
         self.ends = {self.inputs.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
         self.room: int = self.net.config.text_config.max_position_embeddings

@@ -58,6 +58,16 @@ def open_chat(settings: ChatSettings) -> Chat:
     )
 
 
+def served_model(settings: ChatSettings) -> str:
+    """The model as name@revision, for whoever asks later what wrote this: a checkpoint's by its manifest; a server's
+    or a hub's as the settings say it (name a revision there)."""
+    try:
+        manifest = read_manifest(find_path(settings.model))
+    except BadCheckpoint:
+        manifest = None
+    return f"{manifest.name}@{manifest.content_digest[:12]}" if manifest else settings.model
+
+
 def trained_otherwise(settings: ChatSettings, pack: Pack) -> list[str]:
     """Why the model does not fit the prompt pack, in words; empty when it does, or when it names no pack of its own."""
     try:

@@ -1,12 +1,13 @@
 """One HTTP client for all services: ids on every call, problems as our errors, the one place where calls are retried.
 
 What is retried is absence (no connection, a cut connection, a 503), never an answer: a malformed model answer was
-already re-asked by its own service. All calls may safely be made twice: reads, pure questions, idempotent PUTs.
+already re-asked by its own service. All calls may safely be made twice: reads, pure questions, idempotent PUTs. While a
+service is known to be away, calls fail at once (`breaker`).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import Any
 
@@ -15,6 +16,7 @@ import stamina
 from pydantic_core import from_json
 
 from interleavethinker import http
+from interleavethinker.clients.breaker import Breaker, KnownAway
 from interleavethinker.errors import InterleaveError, Unavailable
 
 
@@ -23,7 +25,7 @@ class ServiceClient:
 
     `timeout`: seconds without a byte before a call counts as lost. `patience`: seconds for which an absent service is
     waited for, over all attempts, of which `attempts` may set a number. `transport` takes the calls instead of the
-    network, as `httpx2.ASGITransport(app)` does.
+    network, as `httpx2.ASGITransport(app)` does. `token` is borne on each call (`settings.InternalSettings`).
     """
 
     def __init__(
@@ -34,17 +36,20 @@ class ServiceClient:
         patience: float = 30.0,
         attempts: int | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
+        token: str | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._http = httpx2.AsyncClient(
             base_url=self.base_url,
+            headers={"Authorization": f"Bearer {token}"} if token else None,
             timeout=httpx2.Timeout(timeout, connect=5.0),
             limits=httpx2.Limits(max_connections=None),
             transport=transport,
         )
+        self.breaker = Breaker(self.base_url)
         self._retry = stamina.AsyncRetryingCaller(
             attempts=attempts, timeout=patience, wait_initial=0.1, wait_max=5.0, wait_jitter=0.2
-        ).on(lambda error: isinstance(error, Unavailable) and error.retryable)
+        ).on(_absent)
 
     async def call(
         self,
@@ -56,7 +61,7 @@ class ServiceClient:
         headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
         """The finished response, its body read. Raises the service's own error, or Unavailable when nobody answers."""
-        return await self._retry(self._ask, method, path, json, params, headers)
+        return await self._retry(self._checked, self._ask, method, path, json, params, headers)
 
     async def events(
         self, method: str, path: str, *, json: Any = None, headers: Mapping[str, str] | None = None
@@ -67,7 +72,7 @@ class ServiceClient:
         caller can know.
         """
         headers = {"Accept": http.EVENT_STREAM, **(headers or {})}
-        response = await self._retry(self._open, method, path, json, None, headers)
+        response = await self._retry(self._checked, self._open, method, path, json, None, headers)
         async with aclosing(response):
             with self._reaching():
                 async for event in http.read_sse(response.aiter_lines()):
@@ -87,6 +92,10 @@ class ServiceClient:
     async def close(self) -> None:
         await self._http.aclose()
 
+    async def _checked(self, call: Callable[..., Awaitable[httpx2.Response]], *arguments: Any) -> httpx2.Response:
+        self.breaker.check()
+        return await call(*arguments)
+
     async def _ask(
         self, method: str, path: str, json: Any, params: Mapping[str, Any] | None, headers: Mapping[str, str] | None
     ) -> httpx2.Response:
@@ -105,6 +114,10 @@ class ServiceClient:
         )
         with self._reaching():
             response = await self._http.send(request, stream=True)
+            if response.status_code in (502, 503, 504):
+                self.breaker.failed()
+            else:
+                self.breaker.succeeded()
             if response.is_error:
                 raise _error(response.status_code, await response.aread())
         return response
@@ -114,7 +127,13 @@ class ServiceClient:
         try:
             yield
         except httpx2.TransportError as error:
+            self.breaker.failed()
             raise Unavailable(f"{self.base_url} does not answer: {error or type(error).__name__}") from error
+
+
+def _absent(error: Exception) -> bool:
+    """Worth another try here and now."""
+    return isinstance(error, Unavailable) and error.retryable and not isinstance(error, KnownAway)
 
 
 def _error(status: int, body: bytes | str) -> InterleaveError:

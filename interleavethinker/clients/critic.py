@@ -16,10 +16,11 @@ class VerdictRequest(Value):
 
 
 class VerdictAnswer(Value):
-    """What it gives: the verdict, and every raw answer of the model, failed ones first."""
+    """What it gives: the verdict, every raw answer of the model, failed ones first, and the model's name."""
 
     verdict: Verdict
     raw: tuple[str, ...]
+    model: str = ""
 
 
 class CriticClient(ServiceClient):
@@ -30,4 +31,4 @@ class CriticClient(ServiceClient):
         asked = VerdictRequest(critique=critique)
         response = await self.call("POST", PATH, json=asked.model_dump(mode="json"))
         answer = VerdictAnswer.model_validate_json(response.content)
-        return Judgement(answer.verdict, answer.raw)
+        return Judgement(answer.verdict, answer.raw, answer.model)

@@ -71,9 +71,11 @@ def _body(job: ImageJob) -> object:
     return job.model_dump(mode="json")
 
 
-def _failure(status: JobStatus) -> DrawFailed:
+def _failure(status: JobStatus) -> DrawFailed | Unavailable:
     if status.problem is None:
         return DrawFailed("the generator says neither what it drew nor what failed", job_id=status.job_id)
+    if status.problem.code == Unavailable.code:
+        return Unavailable(status.problem.detail, job_id=status.job_id)
     error = DrawFailed(status.problem.detail, job_id=status.job_id, reason=status.problem.code)
     error.retryable = status.problem.retryable
     return error

@@ -24,10 +24,11 @@ class PlanRequest(Value):
 
 
 class PlanAnswer(Value):
-    """What it gives: the whole plan, and every raw answer of the model, failed ones first."""
+    """What it gives: the whole plan, every raw answer of the model, failed ones first, and the model's name."""
 
     plan: Plan
     raw: tuple[str, ...]
+    model: str = ""
 
 
 class PlannerClient(ServiceClient):
@@ -45,6 +46,6 @@ class PlannerClient(ServiceClient):
                     yield Step.model_validate_json(event.data)
                 elif event.event == "plan":
                     answer = PlanAnswer.model_validate_json(event.data)
-                    yield Planning(answer.plan, answer.raw)
+                    yield Planning(answer.plan, answer.raw, answer.model)
                     return
         raise Unavailable(f"{self.base_url} ended its stream before the plan was whole")

@@ -6,7 +6,7 @@ The law: `read(write(x)) == canonical(x)`, and `canonical(x) == x` for every x w
 """
 
 from interleavethinker.codec.critic import CriticCodec
-from interleavethinker.codec.envelope import clean
+from interleavethinker.codec.envelope import clean, plain
 from interleavethinker.codec.fields import Reads, well_formed
 from interleavethinker.codec.images import ImageLimits
 from interleavethinker.codec.messages import ImagePart, Message, TextPart
@@ -25,5 +25,6 @@ __all__ = [
     "TextPart",
     "clean",
     "load_pack",
+    "plain",
     "well_formed",
 ]

@@ -17,9 +17,19 @@ ANSWER, ANSWER_END = "<answer>", "</answer>"
 MAX_CHARS = 200_000
 """Longest answer that is looked at, in characters; a full one of 4096 tokens has about 16,000."""
 
-_TAGS = "think answer image video audio tool_call tool_response start_of_turn end_of_turn start_of_image end_of_image"
-_MARKERS = re.compile(rf"</?(?:{'|'.join(_TAGS.split())})>|<\|\w+\|>")
-"""The envelope's own markers, stand-ins for media, and chat tokens of the `<|im_start|>` kind of all common models."""
+_TAGS = (
+    "think answer image video audio tool_call tool_response start_of_turn end_of_turn start_of_image end_of_image "
+    "s bos eos unk pad"
+)
+_MARKERS = rf"</?(?:{'|'.join(_TAGS.split())})>|<[|｜][^\s<>|｜]{{1,64}}[|｜]>|\[/?INST\]|<</?SYS>>"
+"""The envelope's own markers, stand-ins for media, and control tokens of the chat templates of all common models."""
+_UNSEEN = (
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]"  # control characters, but line ends and tabs
+    r"|[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]"  # turn the direction of what is read
+    r"|[\U000e0000-\U000e007f]"  # tags: a text that no reader sees and every model reads
+)
+_PLAIN = re.compile(_UNSEEN)
+_CLEAN = re.compile(f"{_MARKERS}|{_UNSEEN}")
 
 
 class Envelope(NamedTuple):
@@ -27,13 +37,20 @@ class Envelope(NamedTuple):
     answer: str
 
 
+def plain(text: str) -> str:
+    """The text with every character that hides others, or turns their order, replaced by one space. Markers stay: for
+    texts that people read, and whose `<image>` markers count."""
+    return _PLAIN.sub(" ", text)
+
+
 def clean(text: str) -> str:
-    """The text with every marker replaced by one space; all text of users and of models passes through here.
+    """The text with every marker, and all that `plain` takes out, replaced by one space; all text of users and of
+    models passes through here.
 
     A space, because no marker holds one: taking a marker out can then never make a new one of its neighbours
     (`<th<think>ink>`), and one pass is enough.
     """
-    return _MARKERS.sub(" ", text)
+    return _CLEAN.sub(" ", text)
 
 
 def wrap(reasoning: str, body: str) -> str:

@@ -7,8 +7,11 @@ from datetime import datetime
 from pydantic import Field
 
 from interleavethinker import __version__
-from interleavethinker.document import Document
-from interleavethinker.types import Value
+from interleavethinker.document import Document, DocumentAttempt, DocumentStep
+from interleavethinker.types import Digest, Screening, Value, Verdict
+
+TRAINED_ALGORITHMIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+"""IPTC's term for media made by a trained model, as the pictures themselves say (EU AI Act, art. 50)."""
 
 
 class Seconds(Value):
@@ -24,10 +27,30 @@ class Seconds(Value):
     total: float | None
 
 
+class PictureProvenance(Value):
+    """One drawing, the discarded ones included. `shown`: it stands in the document."""
+
+    step: int
+    number: int
+    shown: bool
+    image: Digest
+    job_id: Digest
+    generator: str
+    prompt: str
+    seed: int
+    references: tuple[Digest, ...] = ()
+    critic: str = ""
+    verdict: Verdict | None = None
+
+
 class Provenance(Value):
-    """`generators` are name@revision, as the drawings say; `seed` is the request's, each attempt has its own."""
+    """Models are name@revision, as they said themselves; `seed` is the request's, each picture has its own.
+
+    `screenings` are the content filter's words: of the brief, of each prompt, of each picture. Empty: there was none.
+    """
 
     notice: str = "The pictures and the text of this document were made by machine."
+    digital_source_type: str = TRAINED_ALGORITHMIC_MEDIA
     software: str = f"interleavethinker {__version__}"
     run_id: str
     status: str
@@ -35,9 +58,14 @@ class Provenance(Value):
     seed: int
     created_at: datetime
     finished_at: datetime | None
+    prompt: str
+    planner: str
+    critics: tuple[str, ...]
     generators: tuple[str, ...]
     drawings: int = Field(description="pictures drawn, the discarded ones included")
     seconds: Seconds
+    pictures: tuple[PictureProvenance, ...]
+    screenings: tuple[Screening, ...]
 
     @classmethod
     def of(cls, document: Document) -> Provenance:
@@ -50,6 +78,9 @@ class Provenance(Value):
             seed=document.request.seed,
             created_at=document.created_at,
             finished_at=ended,
+            prompt=document.request.brief.prompt,
+            planner=document.planner,
+            critics=tuple(sorted({attempt.critic for attempt in attempts if attempt.critic})),
             generators=tuple(sorted({attempt.model for attempt in attempts if attempt.model})),
             drawings=len(attempts),
             seconds=Seconds(
@@ -59,4 +90,22 @@ class Provenance(Value):
                 judge=sum(attempt.judge_seconds for attempt in attempts),
                 total=(ended - document.created_at).total_seconds() if ended else None,
             ),
+            pictures=tuple(_picture(step, attempt) for step in document.steps for attempt in step.attempts),
+            screenings=document.screenings,
         )
+
+
+def _picture(step: DocumentStep, attempt: DocumentAttempt) -> PictureProvenance:
+    return PictureProvenance(
+        step=step.step.index,
+        number=attempt.number,
+        shown=attempt.number == step.kept,
+        image=attempt.image.digest,
+        job_id=attempt.job_id,
+        generator=attempt.model,
+        prompt=attempt.prompt,
+        seed=attempt.seed,
+        references=tuple(reference.digest for reference in attempt.references),
+        critic=attempt.critic,
+        verdict=attempt.verdict,
+    )

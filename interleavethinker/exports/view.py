@@ -59,6 +59,7 @@ def trouble(document: Document) -> str:
     said = {
         Status.QUEUED: "This document has not been begun yet.",
         Status.PROCESSING: "This document is still being made.",
+        Status.WAITING: "This document's plan waits for approval.",
         Status.PARTIAL: "This document was cut short; what was finished stands.",
         Status.FAILED: "This document could not be made.",
         Status.CANCELED: "This document was canceled; what was finished stands.",

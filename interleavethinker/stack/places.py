@@ -75,6 +75,7 @@ def apart(ports: Ports, home: Path) -> dict[str, str]:
     """Settings by which a stack shares nothing that is not content-addressed with another one on the same machine."""
     own = {
         "ORCHESTRATOR__JOURNAL": f"sqlite:///{home}/journal.db",
+        "ORCHESTRATOR__AUTH": "off",  # nobody but this machine reaches it, and its new journal has no keys
         "BLOBS__URL": str(home / "blobs"),
         "GENERATOR__NAMESPACE": f"stack-{ports.generator}",
     }

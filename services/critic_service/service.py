@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from interleavethinker.chat import Chat
-from interleavethinker.chat.settings import trained_otherwise
+from interleavethinker.chat.settings import served_model, trained_otherwise
 from interleavethinker.codec import CriticCodec, Message
 from interleavethinker.codec.images import blank, cap_pixels, dimensions
 from interleavethinker.errors import Malformed
@@ -29,6 +29,7 @@ class CriticService:
         self.codec = codec
         self.blobs = blobs
         self.settings = settings
+        self._model = served_model(settings)
 
     async def judge(self, critique: Critique) -> Judgement:
         """The verdict, and the raw answers, failed ones first. Abstains when no answer can be read within the re-asks.
@@ -50,7 +51,7 @@ class CriticService:
                 finally:
                     raws.append(answer.text)
         VERDICTS.labels(verdict.outcome).inc()
-        return Judgement(verdict, tuple(raws))
+        return Judgement(verdict, tuple(raws), self._model)
 
     async def ready(self) -> list[str]:
         """What keeps the critic from judging."""

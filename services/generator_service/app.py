@@ -83,13 +83,13 @@ def build_app(settings: GeneratorSettings, redis_url: str, blobs: Blobs) -> Fast
     ) -> JobStatus:
         """Ask for the picture, or join whoever asked before. 200 when it has ended, 202 while it has not."""
         _check(job_id, job, settings)
-        status = await jobs.submit(job, priority, _holder())
+        status = await jobs.submit(job, priority, *_holder())
         if status.drawing and not await blobs.has(status.drawing.image.digest):
             await jobs.discard(job_id)
-            status = await jobs.submit(job, priority, _holder())
+            status = await jobs.submit(job, priority, *_holder())
         if wait and not status.state.final:
             waited = await jobs.wait(job_id, min(wait, settings.max_wait_seconds))
-            status = waited or await jobs.submit(job, priority, _holder())  # Redis was emptied meanwhile
+            status = waited or await jobs.submit(job, priority, *_holder())  # Redis was emptied meanwhile
         if not status.state.final:
             response.status_code = 202
             response.headers["Location"] = str(request.url_for("get_job", job_id=job_id))
@@ -106,13 +106,14 @@ def build_app(settings: GeneratorSettings, redis_url: str, blobs: Blobs) -> Fast
     @app.delete("/v1/images/{job_id}")
     async def cancel_job(job_id: JobId) -> Cancellation:
         """Cancel. A job that other runs asked for too goes on; callers name theirs in X-Run-Id."""
-        return Cancellation(job_id=job_id, cancel=await jobs.cancel(job_id, _holder()))
+        return Cancellation(job_id=job_id, cancel=await jobs.cancel(job_id, *_holder()))
 
     return app
 
 
-def _holder() -> str:
-    return http.run_id.get() or ANYONE
+def _holder() -> tuple[str, int]:
+    """Who asks, and its fence."""
+    return http.run_id.get() or ANYONE, http.run_fence.get()
 
 
 def _check(job_id: str, job: ImageJob, settings: GeneratorSettings) -> None:

@@ -49,15 +49,16 @@ class Jobs:
         self._cancel = client.register_script(transitions.CANCEL)
         self._revive = client.register_script(transitions.REVIVE)
 
-    async def submit(self, job: ImageJob, priority: Priority, holder: str) -> JobStatus:
-        """Queue the job, or join it where it is queued, being drawn or done. `holder` names who wants it.
+    async def submit(self, job: ImageJob, priority: Priority, holder: str, fence: int = 0) -> JobStatus:
+        """Queue the job, or join it where it is queued, being drawn or done. `holder` names who wants it, `fence`
+        counts who speaks for it.
 
         A failed or canceled job starts anew, and so does one that was drawn by another model than the one served now.
         """
         async with _reaching():
             models = {worker.model for worker in await self.workers()}
             model = models.pop() if len(models) == 1 else ""
-            args: list[Any] = [job.model_dump_json(), priority, holder, model, self._settings.record_seconds]
+            args: list[Any] = [job.model_dump_json(), priority, holder, model, self._settings.record_seconds, fence]
             answer = await self._submit(keys=[self._keys.job(job.id)], args=args)
         if answer == "send":
             await asyncio.to_thread(self._send, job.id, priority)
@@ -91,11 +92,12 @@ class Jobs:
                     return status
                 await news.get_message(timeout=min(left, LOOK_SECONDS))
 
-    async def cancel(self, job_id: str, holder: str) -> CancelAnswer:
-        """Withdraw the holder's wish; the job stops at its next step when nobody else wants it."""
+    async def cancel(self, job_id: str, holder: str, fence: int = 0) -> CancelAnswer:
+        """Withdraw the holder's wish; the job stops at its next step when nobody else wants it. A wish with a higher
+        fence stays."""
         keys = [self._keys.job(job_id), self._keys.endings]
         async with _reaching():
-            answer = await self._cancel(keys=keys, args=[holder, Ending(outcome="canceled").model_dump_json()])
+            answer = await self._cancel(keys=keys, args=[holder, Ending(outcome="canceled").model_dump_json(), fence])
         return CancelAnswer(answer)
 
     async def discard(self, job_id: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from interleavethinker import http
 from interleavethinker.jobs import Priority
 
 
@@ -13,8 +14,10 @@ class Keys(NamedTuple):
     namespace: str
 
     def job(self, job_id: str) -> str:
-        """The job's record, and the channel on which its ending is published."""
-        return f"{self.namespace}:job:{job_id}"
+        """The job's record, and the channel on which its ending is published. Each tenant (`http.tenant`) has its own:
+        what was drawn for one is not there for another, so that nobody learns by asking what others have asked for."""
+        owner = http.tenant.get()
+        return f"{self.namespace}:job:{job_id}" if owner is None else f"{self.namespace}:job:{owner}:{job_id}"
 
     def lease(self, lease: str) -> str:
         """Exists while the worker that holds the lease is alive."""

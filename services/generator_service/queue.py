@@ -29,7 +29,8 @@ def celery_app(settings: GeneratorSettings, redis_url: str) -> Celery:
     app = Celery("generator", broker=redis_url, set_as_current=False)
     app.conf.update(
         task_serializer="json",
-        accept_content=["json"],
+        accept_content=["json"],  # a message that is a pickle would run whatever its sender wants
+        result_accept_content=["json"],
         task_ignore_result=True,
         task_queues=[Queue(name) for name in QUEUES.values()],
         task_default_queue=QUEUES[Priority.NORMAL],
@@ -58,10 +59,10 @@ def celery_app(settings: GeneratorSettings, redis_url: str) -> Celery:
 
 
 def sender(app: Celery) -> Send:
-    """The message carries the ids of the run and the request, for the worker's log."""
+    """The message carries the ids of the run and the request, for the worker's log, and whose job it is."""
 
     def send(job_id: str, priority: Priority) -> None:
-        ids = {"run_id": http.run_id.get(), "request_id": http.request_id.get()}
+        ids = {"run_id": http.run_id.get(), "request_id": http.request_id.get(), "tenant": http.tenant.get()}
         try:
             # No routing key: then Celery sends straight to the queue, without bindings in Redis that could be emptied.
             app.send_task(TASK, args=[job_id], kwargs=ids, queue=QUEUES[priority])

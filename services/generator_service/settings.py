@@ -15,8 +15,9 @@ class GeneratorSettings(BaseModel):
     backend: str = Field(default="diffusers", description="a module of our backends, or any by path")
     model: str = Field(
         default="checkpoints/smallworld/generator",
-        description="a pipeline's directory, or a Hugging Face id as name or name@revision",
+        description="a pipeline's directory, or a Hugging Face id as owner/name@commit",
     )
+    pinned: bool = Field(default=True, description="a Hugging Face id must name a commit; false: or nothing, or a tag")
     imports: tuple[str, ...] = Field(
         default=(),
         description="modules with own classes of the pipeline, imported before it is loaded; a checkpoint names none",

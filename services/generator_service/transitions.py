@@ -6,7 +6,8 @@ finds the job taken, a worker that lost its job cannot commit it. All clocks are
 A job is one hash, KEYS[1]:
   state, priority, job (JSON), queued_at, sent_at, started_at (seconds), step, of, lease (unique for each start; its own
   key lives as long as the worker renews it), worker, losses, cancel, drawing or problem (JSON), model (what drew it),
-  and `for:<holder>` for each run that wants it.
+  and `for:<holder>` for each run that wants it: the run's fence, so that an orchestrator that lost a run cannot
+  withdraw the wish of the one that has it now.
 Endings are also pushed onto a list, KEYS[2], from which one API process counts each exactly once.
 """
 
@@ -31,7 +32,8 @@ end
 SUBMIT = (
     _NOW
     + """
--- ARGV: job, priority, holder, model now served ('' where unknown), ttl. Returns 'send' when a message must be sent.
+-- ARGV: job, priority, holder, model now served ('' where unknown), ttl, fence.
+-- Returns 'send' when a message must be sent.
 local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'done' and ARGV[4] ~= '' and redis.call('HGET', KEYS[1], 'model') ~= ARGV[4] then state = false end
 local answer = 'join'
@@ -44,7 +46,9 @@ elseif ARGV[2] == 'normal' and redis.call('HGET', KEYS[1], 'priority') == 'specu
   if state == 'queued' then answer = 'send' end
 end
 redis.call('HDEL', KEYS[1], 'cancel')
-redis.call('HSET', KEYS[1], 'for:' .. ARGV[3], 1)
+local wish = 'for:' .. ARGV[3]
+local fence = redis.call('HGET', KEYS[1], wish)
+if not fence or tonumber(fence) < tonumber(ARGV[6]) then redis.call('HSET', KEYS[1], wish, ARGV[6]) end
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 return answer
 """
@@ -53,10 +57,12 @@ return answer
 CANCEL = (
     _END
     + """
--- ARGV: holder, ending. Withdraws one holder's wish; the job stops when nobody else has one.
+-- ARGV: holder, ending, fence. Withdraws one holder's wish; the job stops when nobody else has one.
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 'unknown' end
 if state ~= 'queued' and state ~= 'drawing' then return 'already_done' end
+local fence = redis.call('HGET', KEYS[1], 'for:' .. ARGV[1])
+if fence and tonumber(fence) > tonumber(ARGV[3]) then return 'still_wanted' end
 redis.call('HDEL', KEYS[1], 'for:' .. ARGV[1])
 for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
   if string.sub(field, 1, 4) == 'for:' then return 'still_wanted' end

@@ -16,13 +16,13 @@ import uuid
 import celery.worker.state
 import redis
 import structlog
-from celery import Celery
+from celery import Celery, signals
 from PIL import Image
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from interleavethinker import http
-from interleavethinker.errors import InterleaveError, NotFound
+from interleavethinker.errors import InterleaveError, NotFound, Unavailable
 from interleavethinker.events import Problem
 from interleavethinker.ports import Blobs, put_image
 from interleavethinker.types import Drawing, ImageJob
@@ -47,10 +47,13 @@ class Worker:
         self._backend, self._loaded, self._desk = backend, loaded, desk
         self._heartbeat, self._blobs, self._max_pixels = heartbeat, blobs, max_pixels
 
-    def draw(self, job_id: str, run_id: str | None = None, request_id: str | None = None) -> None:
+    def draw(
+        self, job_id: str, run_id: str | None = None, request_id: str | None = None, tenant: str | None = None
+    ) -> None:
         """The task: draw the job if it is there to be drawn. A duplicate finds it taken or done and does nothing."""
         http.run_id.set(run_id)
         http.request_id.set(request_id)
+        http.tenant.set(tenant)
         lease = self._desk.claim(job_id)
         if lease is None:
             return log.debug("nothing to draw", job_id=job_id)
@@ -77,6 +80,9 @@ class Worker:
             celery.worker.state.should_stop = os.EX_SOFTWARE  # a new process may draw again, this one cannot
         except LeaseLost:
             raise
+        except OSError as error:  # a full disk, a store that is away: another time, or elsewhere, it may be drawn
+            detail = f"the worker cannot read or write pictures ({error.strerror or error}): free the image store"
+            self._fail(lease, Problem(code=Unavailable.code, detail=detail, retryable=True))
         except Exception as error:  # whatever a model raises ends its job, not the worker
             log.exception("drawing failed", job_id=lease.job_id)
             self._fail(lease, Problem(code="draw_failed", detail=f"drawing failed: {type(error).__name__}: {error}"))
@@ -138,6 +144,7 @@ def work(settings: GeneratorSettings, redis_url: str, blobs: Blobs) -> None:
 
 
 def _consume(app: Celery, worker: Worker, name: str) -> None:
+    signals.setup_logging.connect(_as_it_is, weak=False)
     for chatty in ("celery.worker.strategy", "celery.app.trace"):  # our own lines say the same, with the run's id
         logging.getLogger(chatty).setLevel(logging.WARNING)
     app.task(worker.draw, name=TASK)
@@ -149,3 +156,7 @@ def _consume(app: Celery, worker: Worker, name: str) -> None:
         without_heartbeat=True,
         quiet=True,
     ).start()
+
+
+def _as_it_is(**_: object) -> None:
+    """Somebody answers Celery's question who sets logging up, so it does not, and our own lines of level info stay."""

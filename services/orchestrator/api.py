@@ -1,123 +1,116 @@
 """The routes of POST /interleave and of the runs it makes.
 
-Deliberately not here: what a run does (`runs`), the shapes (`door`), and building the app (`app`).
+Deliberately not here: what a run does (`runs`), the shapes (`door`, `views`), and building the app (`app`).
 """
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from interleavethinker import http
+from interleavethinker.document import fold
 from interleavethinker.errors import NotFound
-from interleavethinker.ports import Blobs
-from services.orchestrator.door import Ask, CancelView, DocumentView, Links, RunList, RunView
-from services.orchestrator.journal import Journal
-from services.orchestrator.runs import Runs
-from services.orchestrator.settings import OrchestratorSettings
-from services.orchestrator.stream import as_sse
-
-
-class House(NamedTuple):
-    """What the routes need; the app puts it into `app.state.house` when it starts."""
-
-    settings: OrchestratorSettings
-    journal: Journal
-    runs: Runs
-    blobs: Blobs
-
-    def base_url(self, request: Request) -> str:
-        return self.settings.public_url or str(request.base_url)
-
-
-def _house(request: Request) -> House:
-    return request.app.state.house
-
-
-InHouse = Annotated[House, Depends(_house)]
-RunId = Annotated[str, Path(description="as POST /interleave gave it", examples=["run_0123456789abcdef01234567"])]
-EVENT_STREAM: dict[str, Any] = {
-    "description": "The events, each with its number as `id`; ends after `finished`.",
-    "content": {http.EVENT_STREAM: {"schema": {"type": "string"}}},
-}
-router = APIRouter(tags=["documents"])
-
-
-@router.post(
-    "/interleave",
-    status_code=202,
-    response_model=RunView,
-    responses={
-        200: {
-            "description": "`Prefer: wait=N`: finished in time. `Accept: text/event-stream`: the events.",
-            "model": DocumentView,
-            "content": {http.EVENT_STREAM: {"schema": {"type": "string"}}},
-        },
-        202: {"description": "Taken up; follow the links.", "headers": {"Location": {"schema": {"type": "string"}}}},
-    },
+from interleavethinker.events import Resumed, Status
+from services.orchestrator.answers import (
+    EVENTS,
+    Accept,
+    IdempotencyKey,
+    InHouse,
+    Owner,
+    Prefer,
+    RunId,
+    answer,
+    key_of,
+    problems,
+    stream,
+    taken_up,
 )
+from services.orchestrator.door import Ask
+from services.orchestrator.edits import has_budget
+from services.orchestrator.rounds import draws_of
+from services.orchestrator.views import CancelView, DocumentView, RunList
+from services.orchestrator.wishes import ResumeAsk
+from services.strict import StrictRoute
+
+EVENT_STREAM: dict[str, Any] = {
+    "description": "The events, each with its number as `id`; ends after the last `finished`.",
+    "content": EVENTS,
+}
+router = APIRouter(tags=["documents"], route_class=StrictRoute)
+
+
+@router.post("/interleave", **taken_up("Taken up; follow the links."))
 async def make_document(
     ask: Ask,
     request: Request,
     house: InHouse,
-    prefer: Annotated[str, Header(description="`wait=N`: answer with the document if it is done in N seconds")] = "",
-    accept: Annotated[str, Header(description="`text/event-stream`: answer with the events")] = "",
+    owner: Owner,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = "",
+    accept: Accept = "",
 ) -> Response:
     """Make an illustrated document: it is planned, drawn, judged and redrawn, step by step.
 
     Answers at once with links; or waits; or streams. However it answers, and if the caller leaves, the work goes on.
     """
-    run_id = await house.runs.start(await ask.request(house.blobs, house.settings.images))
-    headers = {"Location": Links.of(run_id, house.base_url(request)).self, http.RUN_ID: run_id}
-    if http.EVENT_STREAM in accept:
-        return _stream(house, run_id, 0, headers)
-    if wished := re.search(r"\bwait=(\d+)", prefer):
-        seconds = min(float(wished[1]), house.settings.wait_seconds)
-        headers["Preference-Applied"] = f"wait={seconds:.0f}"
-        if await house.runs.wait(run_id, seconds):
-            view = DocumentView.of(await house.journal.document(run_id), house.base_url(request))
-            return JSONResponse(view.model_dump(mode="json"), headers=headers)
-    run = RunView.of(await house.journal.run(run_id), house.base_url(request))
-    return JSONResponse(run.model_dump(mode="json"), status_code=202, headers=headers)
+    hooks = house.hooks(ask.webhook)
+    await house.guards.admit(ask.prompt)
+    asked = await ask.request(house.blobs, house.settings.images, house.fetch)
+    action = f"interleave {ask.webhook.canonical() if ask.webhook else ''}"
+    key = key_of(house, idempotency_key, owner, action, asked)
+    begun = await house.runs.begin(asked, owner=owner, hooks=hooks, key=key)
+    return await answer(house, begun, request, prefer, accept)
 
 
-@router.get("/interleave")
+@router.get("/interleave", responses=problems(422))
 async def list_runs(
     request: Request,
     house: InHouse,
+    owner: Owner,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(description="`next` of the page before")] = None,
+    cursor: Annotated[
+        str | None, Query(description="`next` of the page before", pattern="^[0-9]{1,18}$", examples=["17"])
+    ] = None,
+    status: Annotated[list[Status] | None, Query(description="only runs in this status; may be given again")] = None,
 ) -> RunList:
-    """All runs, newest first."""
-    page = await house.journal.runs(limit=limit, cursor=cursor)
-    return RunList(runs=[RunView.of(run, house.base_url(request)) for run in page.runs], next=page.cursor)
+    """All of the caller's runs, newest first."""
+    page = await house.journal.runs(limit=limit, cursor=cursor, statuses=status or (), owner=owner)
+    return RunList(runs=await house.views(request, page.runs), next=page.cursor)
 
 
-@router.get("/interleave/{run_id}")
+@router.get("/interleave/{run_id}", responses=problems(404, 422))
 async def read_run(run_id: RunId, request: Request, house: InHouse) -> DocumentView:
     """How the run stands, and its document as far as it has come."""
-    return DocumentView.of(await house.journal.document(run_id), house.base_url(request))
+    return await house.view(request, run_id)
 
 
-@router.get("/interleave/{run_id}/events", response_class=StreamingResponse, responses={200: EVENT_STREAM})
+@router.get(
+    "/interleave/{run_id}/events", response_class=StreamingResponse, responses={200: EVENT_STREAM, **problems(404, 422)}
+)
 async def follow_run(
     run_id: RunId,
     house: InHouse,
-    after: Annotated[int, Query(ge=0, description="only events with a higher number")] = 0,
-    last_event_id: Annotated[int, Header(ge=0, description="the same, as a browser sends it when it reconnects")] = 0,
+    after: Annotated[int, Query(ge=0, lt=2**31, description="only events with a higher number")] = 0,
+    last_event_id: Annotated[
+        int, Header(ge=0, lt=2**31, description="the same, as a browser sends it when it reconnects")
+    ] = 0,
 ) -> Response:
     """The run's events as they happen, from the first one on or from where the caller left off."""
     await house.journal.run(run_id)  # an unknown run is a 404, not an empty stream
-    return _stream(house, run_id, max(after, last_event_id), {http.RUN_ID: run_id})
+    return stream(house, run_id, max(after, last_event_id), {http.RUN_ID: run_id})
 
 
 @router.get(
     "/interleave/{run_id}/images/{digest}",
     response_class=Response,
-    responses={200: {"description": "The picture.", "content": {"image/png": {}}}, 304: {"description": "Unchanged."}},
+    responses={
+        200: {"description": "The picture.", "content": {"image/png": {}}},
+        304: {"description": "Unchanged."},
+        **problems(404, 422),
+    },
 )
 async def read_image(
     run_id: RunId,
@@ -136,7 +129,7 @@ async def read_image(
     return Response(await house.blobs.get(digest), media_type=image.media_type, headers=headers)
 
 
-@router.delete("/interleave/{run_id}")
+@router.delete("/interleave/{run_id}", responses=problems(404, 422))
 async def cancel_run(run_id: RunId, house: InHouse) -> CancelView:
     """Cancel the run. What it has finished stays readable."""
     answer = await house.runs.cancel(run_id)
@@ -145,7 +138,20 @@ async def cancel_run(run_id: RunId, house: InHouse) -> CancelView:
     return CancelView(cancel=answer)
 
 
-def _stream(house: House, run_id: str, after: int, headers: dict[str, str]) -> StreamingResponse:
-    quiet = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # no proxy may hold events back
-    events = as_sse(house.journal.follow(run_id, after=after))
-    return StreamingResponse(events, media_type=http.EVENT_STREAM, headers=headers | quiet)
+@router.post("/interleave/{run_id}/resume", **taken_up("The run goes on; follow the links.", 404))
+async def resume_run(
+    run_id: RunId, request: Request, house: InHouse, owner: Owner, ask: ResumeAsk | None = None,
+    idempotency_key: IdempotencyKey = None, prefer: Prefer = "", accept: Accept = "",
+) -> Response:  # fmt: skip
+    """Let a run that ended `partial` or `failed` go on from what stands: nothing recorded is asked or drawn again.
+
+    Its `budget.max_seconds` counts anew; drawings made count on, so a spent `max_draws` needs a higher one in the body.
+    """
+    recorded = await house.journal.events(run_id)
+    wish = Resumed(budget=ask.budget if ask else None)
+    key = key_of(house, idempotency_key, owner, f"resume {run_id}", wish)
+    begun = await house.earlier(key)
+    if begun is None:
+        has_budget(wish.budget or fold(recorded).request.budget, draws_of([each.event for each in recorded]))
+        begun = await house.runs.wish(run_id, [wish], key=key)
+    return await answer(house, begun, request, prefer, accept, after=recorded[-1].seq)

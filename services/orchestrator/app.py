@@ -1,7 +1,7 @@
-"""The orchestrator service: builds the app, opens what it stands on, and takes up unfinished runs at start-up.
+"""The orchestrator service: builds the app, opens what it stands on, and takes up whatever waits in the journal.
 
-Deliberately not here: the routes (`api`) and the algorithm (`loop`). One orchestrator works on a journal at a time:
-at its start it takes up whatever is unfinished there.
+Any number of replicas work on one Postgres journal; a SQLite one is for the processes of one machine. Deliberately not
+here: the routes (`api`) and the algorithm (`loop`).
 """
 
 from __future__ import annotations
@@ -11,23 +11,36 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from starlette.middleware import Middleware
 
 from interleavethinker.blobs import open_blobs
 from interleavethinker.clients.base import ServiceClient
 from interleavethinker.clients.critic import CriticClient
 from interleavethinker.clients.generator import GeneratorClient
 from interleavethinker.clients.planner import PlannerClient
-from interleavethinker.ports import Blobs, Critic, Generator, Planner
-from interleavethinker.settings import BlobSettings, load_section
+from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
+from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
-from services.orchestrator.api import House, router
+from services.orchestrator import api, editing
+from services.orchestrator.access import BEARER, Gate, own_run
+from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
+from services.orchestrator.fetching import PictureFetch
 from services.orchestrator.journal import Journal
+from services.orchestrator.keys import Keys
+from services.orchestrator.links import Signer
+from services.orchestrator.rates import Rates
 from services.orchestrator.runs import Runs
+from services.orchestrator.screening import Guards, open_filter
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.tokens import Tokens
+from services.orchestrator.webhooks import Webhooks
 
 log = structlog.get_logger(__name__)
+
+CALL_PATIENCE = 3.0
+"""Seconds for which one call is tried again: a blip. Longer absences are the run's to wait for (`patience`)."""
 
 
 def create_app(
@@ -37,12 +50,15 @@ def create_app(
     critic: Critic | None = None,
     generator: Generator | None = None,
     blobs: Blobs | None = None,
+    content: ContentFilter | None = None,
 ) -> FastAPI:
     """The service, ready to be served. A port that is not given is the client of the URL in the settings."""
     settings = settings or load_section("orchestrator", OrchestratorSettings)
-    planner = planner or PlannerClient(settings.planner_url)
-    critic = critic or CriticClient(settings.critic_url)
-    generator = generator or GeneratorClient(settings.generator_url)
+    internal = load_section("internal", InternalSettings).token
+    token = internal.get_secret_value() if internal else None
+    planner = planner or PlannerClient(settings.planner_url, patience=CALL_PATIENCE, token=token)
+    critic = critic or CriticClient(settings.critic_url, patience=CALL_PATIENCE, token=token)
+    generator = generator or GeneratorClient(settings.generator_url, patience=CALL_PATIENCE, token=token)
     blobs = blobs or open_blobs(load_section("blobs", BlobSettings))
     clients = {
         name: port
@@ -50,6 +66,13 @@ def create_app(
         if isinstance(port, ServiceClient)
     }
     journal = Journal(settings.journal)
+    rates = Rates(settings.rates)
+    guards = Guards(content or open_filter(settings.filter), blobs=blobs, rates=rates)
+    keys = Keys(settings.journal) if settings.auth != "off" else None
+    tokens = Tokens(settings.oidc) if settings.auth == "oidc" else None
+    secret = settings.links.secret if settings.auth != "off" else None
+    signer = Signer(secret.get_secret_value(), settings.links.seconds) if secret else None
+    doors = tuple(each for each in (keys, tokens) if each)
 
     async def ready() -> list[str]:
         answers = await asyncio.gather(journal.ready(), *(client.ready() for client in clients.values()))
@@ -60,6 +83,10 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(journal)
+            if keys:
+                await stack.enter_async_context(keys)
+            if tokens:
+                stack.push_async_callback(tokens.close)
             for client in clients.values():
                 stack.push_async_callback(client.close)
             runs = Runs(
@@ -69,10 +96,18 @@ def create_app(
                 generator=generator,
                 at_once=settings.runs_at_once,
                 speculate=settings.speculate,
+                lease_seconds=settings.lease_seconds,
+                patience=settings.patience_seconds,
+                guards=guards,
+                at_once_per_owner=settings.runs_at_once_per_owner,
+                queued_per_owner=settings.queued_per_owner,
             )
             stack.push_async_callback(runs.close)
-            app.state.house = House(settings, journal, runs, blobs)
-            log.info("unfinished runs are taken up", runs=await runs.resume())
+            webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))
+            fetch = PictureFetch(settings.references)
+            app.state.house = House(settings, journal, runs, blobs, webhooks, signer, fetch, guards)
+            runs.open()
+            log.info("looking for runs", replica=runs.replica)
             yield
 
     app = service_app(
@@ -81,7 +116,9 @@ def create_app(
         lifespan=lifespan,
         title="InterleaveThinker",
         description="Illustrated documents: planned, drawn, judged and redrawn.",
+        door=[Middleware(Gate, doors=doors, signer=signer, rates=rates)],
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
-    app.include_router(router)
+    for router in (api.router, editing.router):
+        app.include_router(router, dependencies=[Depends(own_run), *([BEARER] if doors else [])])
     return app

@@ -1,37 +1,95 @@
-"""What callers send and get back: the JSON of POST /interleave, and of a run with its links.
+"""What callers send to ask for a document, and the rules for all their texts.
 
-Deliberately not here: the routes (`api`), and the request as the inside knows it (`types.InterleaveRequest`).
+Deliberately not here: what they get back (`views`), what they may wish of a run later (`wishes`), the routes (`api`),
+and the request as the inside knows it (`types.InterleaveRequest`).
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Literal
+from typing import Annotated, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+    WithJsonSchema,
+    model_validator,
+)
 
-from interleavethinker.document import Document
-from interleavethinker.errors import BadRequest
-from interleavethinker.events import Status
+from interleavethinker.codec import clean, plain
+from interleavethinker.codec.fields import TEXT_LIMIT
+from interleavethinker.events import Event
 from interleavethinker.ports import Blobs
-from interleavethinker.types import Brief, Budget, CriticMode, GenerationParams, InterleaveRequest, Size
-from services.orchestrator.intake import take_images
-from services.orchestrator.journal import RunSummary
+from interleavethinker.types import (
+    IMAGE_MARKER,
+    AttemptCount,
+    Brief,
+    Budget,
+    CriticMode,
+    GenerationParams,
+    InterleaveRequest,
+    Seed,
+    Size,
+    StepCount,
+    Value,
+)
+from services.orchestrator.intake import Fetch, take_images
 from services.orchestrator.settings import ImageLimits
 
+PICTURE = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGP8z4AdMOEQH6QSAM1BAQ/oQeJvAAAAAElF"
+    "TkSuQmCC"
+)
 EXAMPLES: list[JsonValue] = [
     {"prompt": "How do I draw a snowman with a red hat, step by step?"},
     {
         "prompt": "<image> Continue this story with three more pictures.",
-        "images": ["data:image/png;base64,iVBORw0KGgo..."],
+        "images": [PICTURE],
         "seed": 7,
         "max_attempts": 3,
         "critic": "strict",
         "budget": {"max_draws": 12, "max_seconds": 120},
         "size": {"width": 512, "height": 512},
         "params": {"num_inference_steps": 4},
+        "references": [PICTURE],
+        "review_plan": True,
+        "webhook": {"url": "https://pictures.example/told", "events": ["plan_awaited", "finished"]},
     },
 ]
+EVENT_TYPES = sorted(event.model_fields["type"].default for event in get_args(get_args(Event)[0]))
+
+
+def _is_event(name: str) -> str:
+    if name not in EVENT_TYPES:
+        raise ValueError(f"no event is named {name[:40]!r}; there are {', '.join(EVENT_TYPES)}")
+    return name
+
+
+EventType = Annotated[str, AfterValidator(_is_event), WithJsonSchema({"type": "string", "enum": EVENT_TYPES})]
+
+
+def _says_something(text: str) -> str:
+    if not clean(text).strip():
+        raise ValueError("the text says nothing: write what is to be shown")
+    return text
+
+
+PLAIN = AfterValidator(plain)
+"""For texts to the planner: no character in them hides or turns others. These three stand last, after the limits."""
+CLEAN = AfterValidator(clean)
+"""For texts in the place of a model's: as of those, no marker is left in them either."""
+SAYING = AfterValidator(_says_something)
+"""For texts without which there is nothing to do."""
+
+
+class WebhookAsk(Value):
+    """Whom to tell what happens in this run (Standard Webhooks; docs/api.md says how it is signed)."""
+
+    url: str = Field(min_length=1, max_length=2_000, description="https:// or http://, with a public address")
+    events: tuple[EventType, ...] = Field(default=("finished",), min_length=1, max_length=len(EVENT_TYPES))
 
 
 class Ask(BaseModel):
@@ -39,13 +97,15 @@ class Ask(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": EXAMPLES})
 
-    prompt: str = Field(min_length=1, max_length=32_000, description="`<image>` marks where an input image belongs")
+    prompt: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT), PLAIN, SAYING] = Field(
+        description="`<image>` marks where an input image belongs"
+    )
     images: tuple[str, ...] = Field(
         default=(), description="PNG, JPEG or WebP as a data: URL or base64, or the digest of a stored image"
     )
-    seed: int = Field(default=0, ge=0, lt=2**32, description="the same request and seed give the same document")
-    max_attempts: int = Field(default=5, ge=1, le=20, description="drawings per step, the first one included")
-    max_steps: int = Field(default=25, ge=1, le=100)
+    seed: Seed = Field(default=0, description="the same request and seed give the same document")
+    max_attempts: AttemptCount = Field(default=5, description="drawings per step, the first one included")
+    max_steps: StepCount = 25
     critic: CriticMode = Field(
         default=CriticMode.QUICK,
         description="off: first drawings stand; quick: its verdict counts; strict: only a sure accept does",
@@ -53,73 +113,26 @@ class Ask(BaseModel):
     budget: Budget = Budget()
     size: Size | None = Field(default=None, description="of the pictures; null: the generator's default")
     params: GenerationParams = GenerationParams()
+    references: tuple[str, ...] = Field(
+        default=(), description="pictures, written as in `images`, that every drawing is given: a style, a character"
+    )
+    review_plan: StrictBool = Field(
+        default=False, description="wait for approval (or edits) of the plan before drawing"
+    )
+    webhook: WebhookAsk | None = None
 
-    async def request(self, blobs: Blobs, limits: ImageLimits) -> InterleaveRequest:
+    @model_validator(mode="after")
+    def _markers_fit(self) -> Self:
+        """Checked before any image is stored: nothing is kept of a request that is refused."""
+        if (markers := self.prompt.count(IMAGE_MARKER)) > len(self.images):
+            raise ValueError(f"the prompt has {markers} {IMAGE_MARKER} markers, {len(self.images)} images were given")
+        return self
+
+    async def request(self, blobs: Blobs, limits: ImageLimits, fetch: Fetch | None = None) -> InterleaveRequest:
         """The inner request, its images checked and stored. Raises BadRequest."""
-        images = await take_images(self.images, blobs, limits)
-        try:
-            brief = Brief(prompt=self.prompt, images=images)
-        except ValidationError as error:
-            raise BadRequest("; ".join(found["msg"] for found in error.errors())) from error
-        rest = {name: getattr(self, name) for name in type(self).model_fields if name not in ("prompt", "images")}
-        return InterleaveRequest(brief=brief, **rest)
-
-
-class Links(BaseModel):
-    """Where to go from here; absolute. `image` is a template: put a picture's digest for {digest}."""
-
-    self: str
-    document: str
-    events: str
-    image: str
-    cancel: str = Field(description="call it with DELETE")
-
-    @classmethod
-    def of(cls, run_id: str, base_url: str) -> Links:
-        run = f"{base_url.rstrip('/')}/interleave/{run_id}"
-        return cls(self=run, document=run, events=f"{run}/events", image=f"{run}/images/{{digest}}", cancel=run)
-
-
-class RunView(BaseModel):
-    """A run: how it stands, and where to find the rest."""
-
-    id: str
-    status: Status
-    created_at: datetime
-    prompt: str
-    links: Links
-
-    @classmethod
-    def of(cls, run: RunSummary, base_url: str) -> RunView:
-        links = Links.of(run.id, base_url)
-        return cls(
-            id=run.id, status=run.status, created_at=run.created_at, prompt=run.request.brief.prompt, links=links
-        )
-
-
-class DocumentView(BaseModel):
-    """A run with its document as it stands now."""
-
-    id: str
-    status: Status
-    links: Links
-    document: Document
-    digest: str = Field(description="of the document's content: equal for equal texts, pictures and verdicts")
-
-    @classmethod
-    def of(cls, document: Document, base_url: str) -> DocumentView:
-        links = Links.of(document.run_id, base_url)
-        return cls(id=document.run_id, status=document.status, links=links, document=document, digest=document.digest)
-
-
-class RunList(BaseModel):
-    """Runs, newest first. `next` is the cursor of the next page, null on the last one."""
-
-    runs: list[RunView]
-    next: str | None
-
-
-class CancelView(BaseModel):
-    """What became of a cancel. An unknown run answers 404 with `cancel: unknown` in the problem."""
-
-    cancel: Literal["requested", "already_done"]
+        given = {"images": self.images, "references": self.references}
+        taken = await take_images(given, blobs, limits, fetch)
+        brief = Brief(prompt=self.prompt, images=taken["images"])
+        own = ("prompt", "images", "references", "webhook")
+        rest = {name: getattr(self, name) for name in type(self).model_fields if name not in own}
+        return InterleaveRequest(brief=brief, references=taken["references"], **rest)

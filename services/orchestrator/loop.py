@@ -2,7 +2,7 @@
 
 Deliberately not here: retries and transport (the ports' business), storage (`record` is given), metrics, and what an
 error makes of the run (`runs` says so). A job's id is the digest of its content, so this same loop over recorded
-answers (`replay`) is also how a run is resumed.
+answers (`replay`) is also how a run is resumed, and over another ground (`rounds`) how steps are redrawn.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from interleavethinker.events import Drawn, Judged, StepFinished
 from interleavethinker.ports import Critic, Generator, Planner
-from interleavethinker.types import CriticMode, Critique, ImageJob, ImageRef, InterleaveRequest, Step
+from interleavethinker.types import CriticMode, Critique, ImageJob, ImageRef, InterleaveRequest
+from services.orchestrator.rounds import Ground, Take
 from services.orchestrator.rules import Attempt, BudgetSpent, attempt_seed, best, limit_reached, stands
 from services.orchestrator.writing import PlanInWriting, Record
 
@@ -25,49 +26,56 @@ async def interleave(
     critic: Critic,
     record: Record,
     elapsed: Callable[[], float],
+    ground: Ground = Ground(),
     speculate: bool = False,
 ) -> None:
     """Make one document. Whatever happens is said to `record` before anything follows from it.
 
-    `elapsed` gives the seconds since the run began. With `speculate`, the next step is hinted at while the critic
-    thinks. Raises BudgetSpent at the request's own limits, and what the ports raise.
+    `elapsed` gives the seconds since the work began. Steps that stand on the `ground` are passed by. With `speculate`,
+    the next step is hinted at while the critic thinks. Raises BudgetSpent at the request's own limits, and what the
+    ports raise.
     """
     plan = PlanInWriting(planner.plan(request.brief, seed=request.seed, max_steps=request.max_steps), record)
 
-    def job(step: Step, number: int, prompt: str, before: ImageRef | None) -> ImageJob:
-        references = (before,) if before else ()
-        seed = attempt_seed(request.seed, step.index, number)
+    def job(take: Take, number: int, prompt: str, before: ImageRef | None) -> ImageJob:
+        references = (before, *request.references) if before else request.references
+        seed = attempt_seed(take.seed, take.step.index, number)
         return ImageJob(prompt=prompt, references=references, seed=seed, size=request.size, params=request.params)
 
-    async def attempt(step: Step, number: int, prompt: str, before: ImageRef | None) -> Attempt:
-        drawing = await generator.draw(wanted := job(step, number, prompt, before))
-        await record(Drawn(step=step.index, number=number, job=wanted, drawing=drawing))
+    async def attempt(take: Take, number: int, prompt: str, before: ImageRef | None) -> Attempt:
+        index, wanted = take.step.index, job(take, number, prompt, before)
+        drawing = await generator.draw(wanted)
+        await record(Drawn(step=index, number=number, job=wanted, drawing=drawing))
         if request.critic is CriticMode.OFF:
             return Attempt(number, prompt, drawing.image)
-        following = plan.after(step) if speculate else None
-        hint = job(following, 1, following.prompt, drawing.image) if following and following.prompt else None
+        following = plan.after(take.step) if speculate else None
+        ahead = ground.take(following, request) if following else None
+        hint = job(ahead, ahead.first, ahead.prompt, drawing.image) if ahead and ahead.prompt else None
         if hint:
             await generator.foresee(hint)
         began = time.perf_counter()
-        critique = Critique(prompt=step.prompt or prompt, last_prompt=prompt, before=before, after=drawing.image)
-        verdict, raw = await critic.judge(critique)
+        critique = Critique(prompt=take.prompt or prompt, last_prompt=prompt, before=before, after=drawing.image)
+        verdict, raw, model = await critic.judge(critique)
         seconds = time.perf_counter() - began
-        await record(Judged(step=step.index, number=number, verdict=verdict, raw=raw, seconds=seconds))
+        await record(Judged(step=index, number=number, verdict=verdict, raw=raw, seconds=seconds, model=model))
         accepted = stands(verdict, request.critic)
         if hint and accepted is False:
             await generator.forget(hint)
         return Attempt(number, prompt, drawing.image, verdict, accepted)
 
     canvas = request.brief.images[-1] if request.brief.images else None
-    draws = 0
+    draws = ground.draws
     async with plan:
         async for step in plan:
+            if (take := ground.take(step, request)) is None:
+                canvas = ground.image(step) or canvas
+                continue
             attempts: list[Attempt] = []
-            prompt, limit = step.prompt, None
-            while prompt and len(attempts) < request.max_attempts:
+            prompt, limit = take.prompt, None
+            while prompt and len(attempts) < take.most:
                 if limit := limit_reached(request.budget, draws, elapsed()):
                     break
-                attempts.append(await attempt(step, len(attempts) + 1, prompt, canvas))
+                attempts.append(await attempt(take, take.first + len(attempts), prompt, canvas))
                 draws += 1
                 if attempts[-1].accepted is not False:
                     break

@@ -5,7 +5,7 @@ Deliberately not here: timing anything (events carry their seconds) and serving 
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from interleavethinker.events import Drawn, Event, Finished, Judged, Planned, StepFinished
 from interleavethinker.telemetry import RUNS, STEP_SECONDS, VERDICTS
@@ -14,6 +14,9 @@ DRAWS = Counter("interleavethinker_drawings", "Pictures drawn for runs.")
 ATTEMPTS = Histogram(
     "interleavethinker_step_attempts", "Attempts per drawn step.", buckets=(1, 2, 3, 4, 5, 7, 10, 15, 20)
 )
+TAKEOVERS = Counter("interleavethinker_takeovers", "Runs taken over from a replica whose lease ran out.")
+UNDER_WAY = Gauge("interleavethinker_runs_under_way", "Runs that this replica works on.")
+WAITED = Counter("interleavethinker_waited_seconds", "Seconds that runs waited for an absent service.", ["service"])
 
 
 class RunMetrics:

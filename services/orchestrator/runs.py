@@ -1,28 +1,45 @@
-"""The runs under way: starting, limiting, canceling, waiting, and taking them up again after a restart.
+"""The runs: starting, working on them, canceling, resuming, waiting.
 
-Here an error becomes the end of a run: `partial` where finished steps stand, else `failed`, with the problem in words.
-Deliberately not here: the algorithm (`loop`), how a run is replayed (`replay`), and what is stored (`journal`).
+Every replica on a journal does this; which one works on a run is decided by leases (`claims`). Here an error becomes
+the end of a run: `partial` where finished steps stand, else `failed`, with the problem in words. Deliberately not here:
+the algorithm (`loop`), how a run is replayed (`replay`), waiting for services that are away (`patience`), and what is
+stored (`journal`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import Literal
 
 import structlog
 
 from interleavethinker import http
+from interleavethinker.document import Document
 from interleavethinker.errors import Conflict, InterleaveError, Malformed, NotFound
-from interleavethinker.events import Event, Finished, Problem, Started, Status
+from interleavethinker.events import Event, Finished, PlanAwaited, Planned, Problem, Recorded, Started, Status
 from interleavethinker.ports import Critic, Generator, Planner
 from interleavethinker.types import InterleaveRequest
-from services.orchestrator.journal import Journal
+from services.orchestrator.claims import Claims
+from services.orchestrator.hints import Hints
+from services.orchestrator.idempotency import Key
+from services.orchestrator.journal import Begun, Journal, LeaseLost
+from services.orchestrator.leases import Claim, Leases
 from services.orchestrator.loop import interleave
 from services.orchestrator.metrics import RunMetrics
+from services.orchestrator.outbox import Hook
+from services.orchestrator.patience import Patience, PatientCritic, PatientGenerator, PatientPlanner
+from services.orchestrator.reaching import JournalAway
 from services.orchestrator.replay import Replay
+from services.orchestrator.rounds import BEGINS_ROUND, Round, round_of
 from services.orchestrator.rules import BudgetSpent
+from services.orchestrator.screening import Guards
+from services.orchestrator.writing import write_plan
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +47,11 @@ CancelAnswer = Literal["requested", "already_done", "unknown"]
 
 
 class Runs:
-    """Works on runs in tasks of this process, at most `at_once` of them at a time; the others wait as `queued`."""
+    """Works on runs of the journal in tasks of this process, at most `at_once` of them at a time; the others wait as
+    `queued`, or are worked on by other replicas. It begins with `open`, or with the first run that is started here.
+
+    `lease_seconds`: after so much silence others take a run over. `patience`: seconds that a run waits for each
+    service."""
 
     def __init__(
         self,
@@ -41,28 +62,54 @@ class Runs:
         generator: Generator,
         at_once: int = 4,
         speculate: bool = False,
+        lease_seconds: float = 10.0,
+        patience: float = 900.0,
+        at_once_per_owner: int | None = None,
+        queued_per_owner: int | None = None,
+        guards: Guards | None = None,
     ) -> None:
         self.journal = journal
+        self._guards = guards or Guards()
         self._planner, self._critic, self._generator = planner, critic, generator
-        self._room = asyncio.Semaphore(at_once)
-        self._speculate = speculate
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._speculate, self._patience, self._queued_per_owner = speculate, patience, queued_per_owner
+        self.replica = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        leases = Leases(journal.engine, self.replica, lease_seconds, per_owner=at_once_per_owner)
+        self._claims = Claims(leases, journal.news, self._work, at_once=at_once)
+
+    def open(self) -> None:
+        """Begin to work on whatever waits in the journal."""
+        self._claims.open()
 
     async def start(self, request: InterleaveRequest, *, owner: str | None = None) -> str:
-        """Write the run into the journal and begin to work on it; its id."""
-        run_id = await self.journal.create(request, owner=owner)
-        self._launch(run_id)
-        return run_id
+        """Write the run into the journal, for the first replica that has room; its id."""
+        return (await self.begin(request, owner=owner)).run_id
 
-    async def resume(self) -> list[str]:
-        """Take up every unfinished run of the journal; their ids. Called once, at start-up."""
-        unfinished = await self.journal.unfinished()
-        for run_id in unfinished:
-            self._launch(run_id)
-        return unfinished
+    async def begin(
+        self,
+        request: InterleaveRequest,
+        *,
+        owner: str | None = None,
+        events: Sequence[Event] = (),
+        hooks: Sequence[Hook] = (),
+        key: Key | None = None,
+    ) -> Begun:
+        """The same with what the run shares with another one (`events`), whom to tell of it, and a key that makes the
+        call safe to repeat."""
+        most = self._queued_per_owner
+        begun = await self.journal.begin(request, owner=owner, events=events, hooks=hooks, key=key, most_waiting=most)
+        self.open()
+        return begun
+
+    async def wish(self, run_id: str, wishes: Sequence[Event], *, key: Key | None = None) -> Begun:
+        """Write what the run's caller wishes into the journal; whoever has room goes on with it where that is to be
+        done. Raises NotFound, and Conflict where the run's state does not allow it."""
+        begun = await self.journal.wish(run_id, wishes, key=key)
+        self.open()
+        return begun
 
     async def cancel(self, run_id: str) -> CancelAnswer:
-        """End the run as `canceled`; what it has finished stays readable. On return nothing of it is under way."""
+        """End the run as `canceled`; what it has finished stays readable. On return nothing of it is under way here;
+        another replica that works on it stops within a second."""
         try:
             # The end is written first: from here on the journal takes no other event of this run.
             await self._append(run_id, Finished(status=Status.CANCELED), RunMetrics([]))
@@ -70,9 +117,7 @@ class Runs:
             return "unknown"
         except Conflict:
             return "already_done"
-        if task := self._tasks.get(run_id):
-            task.cancel()
-            await asyncio.wait({task})
+        await self._claims.drop(run_id)
         return "requested"
 
     async def wait(self, run_id: str, seconds: float) -> bool:
@@ -86,63 +131,106 @@ class Runs:
         return True
 
     async def close(self) -> None:
-        """Stop working, with no word in the journal: the runs are taken up again at the next start."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Stop working, with no word in the journal: other replicas take the runs up at once, or this one at its next
+        start."""
+        await self._claims.close()
 
-    def _launch(self, run_id: str) -> None:
-        self._tasks[run_id] = task = asyncio.create_task(self._run(run_id), name=run_id)
-        task.add_done_callback(lambda done: self._left(run_id, done))
+    async def _work(self, claim: Claim) -> None:
+        http.run_id.set(claim.run_id)
+        http.run_fence.set(claim.fence)
+        try:
+            http.tenant.set(await self.journal.owner(claim.run_id))
+            past = await self.journal.events(claim.run_id)
+            async with Hints(self._generator) as generator:
+                await self._make(claim, past, generator)
+        except (LeaseLost, JournalAway) as error:
+            log.warning("run dropped; whoever can takes it up from what is recorded", reason=error.detail)
+        except Exception as error:  # its record cannot be read: it would be taken up again and again, to no end
+            end = Finished(status=Status.FAILED, problem=_problem(error))
+            await self._append(claim.run_id, end, RunMetrics([]), claim.fence)
 
-    def _left(self, run_id: str, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(run_id, None)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("run left without an end; it is taken up at the next start", run_id=run_id, exc_info=error)
+    async def _make(self, claim: Claim, past: list[Recorded], generator: Generator) -> None:
+        now, said = round_of(past), [recorded.event for recorded in past]
+        elapsed = _clock(claim, past)
+        limit = now.request.budget.max_seconds
+        metrics = RunMetrics(said)
 
-    async def _run(self, run_id: str) -> None:
-        http.run_id.set(run_id)
-        async with self._room:
-            past = await self.journal.events(run_id)
-            events = [recorded.event for recorded in past]
-            began = next((recorded.at for recorded in past if isinstance(recorded.event, Started)), datetime.now(UTC))
-            metrics = RunMetrics(events)
+        def patience(service: str) -> Patience:
+            return Patience(service, self._patience, lambda: None if limit is None else limit - elapsed())
 
-            async def record(event: Event) -> None:
-                await self._append(run_id, event, metrics)
+        async def record(event: Event) -> None:
+            await self._append(claim.run_id, event, metrics, claim.fence)
 
-            replay = Replay(
-                events, planner=self._planner, generator=self._generator, critic=self._critic, record=record
+        replay = Replay(
+            now.past,
+            planner=PatientPlanner(
+                self._guards.planner(self._planner, record, said, now.request.references), patience("planner")
+            ),
+            generator=self._guards.counted(
+                PatientGenerator(self._guards.generator(generator, record, said), patience("generator"))
+            ),
+            critic=PatientCritic(self._critic, patience("critic")),
+            record=record,
+            replan=not now.ground.wished_only,
+        )
+        try:
+            await record(Started())
+            if now.request.review_plan and not now.approved:
+                await write_plan(now.request, replay.planner, replay.record)
+                await record(PlanAwaited())
+                return
+            await interleave(
+                now.request,
+                planner=replay.planner,
+                generator=replay.generator,
+                critic=replay.critic,
+                record=replay.record,
+                elapsed=lambda: 0.0 if replay.generator.recorded else elapsed(),
+                ground=now.ground,
+                speculate=self._speculate,
             )
-            try:
-                await record(Started())
-                await interleave(
-                    (await self.journal.run(run_id)).request,
-                    planner=replay.planner,
-                    generator=replay.generator,
-                    critic=replay.critic,
-                    record=replay.record,
-                    elapsed=lambda: 0.0 if replay.generator.recorded else (datetime.now(UTC) - began).total_seconds(),
-                    speculate=self._speculate,
-                )
-                end = Finished(status=Status.SUCCEEDED)
-            except Exception as error:
-                end = await self._end(run_id, error)
-            try:
-                await record(end)
-            except Conflict:
-                log.info("run was ended elsewhere")
+            end = _done(await self.journal.document(claim.run_id), now)
+        except (LeaseLost, JournalAway):
+            raise
+        except Exception as error:
+            end = _end(await self.journal.document(claim.run_id), error)
+        try:
+            await record(end)
+        except LeaseLost:
+            raise
+        except Conflict:
+            log.info("run was ended elsewhere")
 
-    async def _append(self, run_id: str, event: Event, metrics: RunMetrics) -> None:
-        await self.journal.append(run_id, event)
+    async def _append(self, run_id: str, event: Event, metrics: RunMetrics, fence: int | None = None) -> None:
+        await self.journal.append(run_id, event, fence=fence)
         metrics.observe(event)
 
-    async def _end(self, run_id: str, error: Exception) -> Finished:
-        """What the error makes of the run. A limit that the caller set is no failure, even before the first step."""
-        document = await self.journal.document(run_id)
-        stands = isinstance(error, BudgetSpent) or any(step.finished for step in document.steps)
-        return Finished(status=Status.PARTIAL if stands else Status.FAILED, problem=_problem(error))
+
+def _clock(claim: Claim, past: list[Recorded]) -> Callable[[], float]:
+    """Seconds since the run was first taken up, or first since its caller last let it go on; by the database's clock up
+    to the claim, so that replicas need not agree on the time."""
+    began = claim.now
+    for recorded in reversed(past):
+        if isinstance(recorded.event, Started):
+            began = recorded.at
+        elif isinstance(recorded.event, BEGINS_ROUND):
+            break
+    before, claimed = (claim.now - began).total_seconds(), time.monotonic()
+    return lambda: before + time.monotonic() - claimed
+
+
+def _done(document: Document, now: Round) -> Finished:
+    """The end of a round that did what it was asked to; what it was not asked for may be undrawn still."""
+    planned = any(isinstance(event, Planned) for event in now.past)
+    if now.ground.wished_only and not (planned and all(step.finished for step in document.steps)):
+        return Finished(status=Status.PARTIAL, problem=now.problem)
+    return Finished(status=Status.SUCCEEDED)
+
+
+def _end(document: Document, error: Exception) -> Finished:
+    """What the error makes of the run. A limit that the caller set is no failure, even before the first step."""
+    stands = isinstance(error, BudgetSpent) or any(step.finished for step in document.steps)
+    return Finished(status=Status.PARTIAL if stands else Status.FAILED, problem=_problem(error))
 
 
 def _problem(error: Exception) -> Problem:

@@ -1,4 +1,6 @@
-"""The journal's two tables, and the engine they live in. The only place that says what the database looks like."""
+"""The journal's tables, and the engine they live in: what the database looks like now. How one of an earlier
+release gets there is in `migrations/`; a test holds the two together.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -24,6 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from interleavethinker.errors import BadSettings
 
@@ -41,7 +46,27 @@ class Utc(TypeDecorator[datetime]):
         return value and value.replace(tzinfo=value.tzinfo or UTC)
 
 
+class db_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
+    """Now, in seconds since 1970, by the clock of the database: the one clock that all replicas share."""
+
+    type = Float(53)
+    inherit_cache = True
+
+
+@compiles(db_now, "sqlite")
+def _(element: Any, compiler: Any, **_: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(db_now, "postgresql")
+def _(element: Any, compiler: Any, **_: Any) -> str:
+    return "(extract(epoch from clock_timestamp())::double precision)"
+
+
 METADATA = MetaData()
+
+NOBODY = ""
+"""Stands for the tenant, in keys and counters that cannot be null, where there are none."""
 
 RUNS = Table(
     "runs",
@@ -53,6 +78,9 @@ RUNS = Table(
     Column("status", String(20), nullable=False, index=True),
     Column("last_seq", Integer, nullable=False),
     Column("request", Text, nullable=False),
+    Column("lease_holder", String(100), nullable=True),
+    Column("lease_until", Float(53), nullable=True),  # seconds since 1970 by the database's clock
+    Column("fence", Integer, nullable=False, server_default="0"),
     Index("runs_by_owner", "owner", "number"),
 )
 
@@ -64,6 +92,59 @@ EVENTS = Table(
     Column("at", Utc, nullable=False),
     Column("type", String(40), nullable=False),
     Column("body", Text, nullable=False),
+)
+
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("id", String(20), primary_key=True),
+    Column("digest", String(64), nullable=False),  # SHA-256 of the whole key; the key itself is nowhere
+    Column("tenant", String(64), nullable=False),
+    Column("permissions", String(100), nullable=False),
+    Column("note", String(200), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=True),
+    Index("api_keys_by_tenant", "tenant"),
+)
+
+TURNS = Table(
+    "turns",
+    METADATA,
+    Column("owner", String(200), primary_key=True),
+    Column("taken_at", Float(53), nullable=False),  # when its last run was taken up, by the database's clock
+)
+
+IDEMPOTENCY_KEYS = Table(
+    "idempotency_keys",
+    METADATA,
+    Column("owner", String(200), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("run_id", String(40), ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Utc, nullable=False, index=True),
+)
+
+WEBHOOKS = Table(
+    "webhooks",
+    METADATA,
+    Column("id", String(40), primary_key=True),
+    Column("run_id", String(40), ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("events", Text, nullable=False),  # their types, with a comma between them
+)
+
+DELIVERIES = Table(
+    "deliveries",
+    METADATA,
+    Column("id", String(100), primary_key=True),
+    Column("webhook_id", String(40), ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("seq", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due_at", Utc, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("problem", Text, nullable=True),
+    Index("deliveries_by_due", "state", "due_at"),
 )
 
 
@@ -83,7 +164,11 @@ def open_engine(url: str) -> AsyncEngine:
             event.listen(engine.sync_engine, "connect", _set_up_sqlite)
             return engine
         case "postgresql":
-            return create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_pre_ping=True)
+            return create_async_engine(
+                parsed.set(drivername="postgresql+asyncpg"),
+                pool_pre_ping=True,
+                connect_args={"timeout": 5, "command_timeout": 30},
+            )
     shown = parsed.render_as_string(hide_password=True)
     raise BadSettings(f"journal URL {shown!r}: write sqlite:///path/to/journal.db or postgresql://...")
 

@@ -10,22 +10,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Self
 
 from interleavethinker.events import Event, Planned, StepPlanned
-from interleavethinker.ports import Planning
-from interleavethinker.types import Step
+from interleavethinker.ports import Planner, Planning
+from interleavethinker.types import InterleaveRequest, Step
 
 Record = Callable[[Event], Awaitable[None]]
 """Makes an event durable, then known. Raises when it cannot, and then nothing may follow from the event."""
+
+
+async def write_plan(request: InterleaveRequest, planner: Planner, record: Record) -> None:
+    """The whole plan, recorded, with nothing drawn from it."""
+    answer = planner.plan(request.brief, seed=request.seed, max_steps=request.max_steps)
+    async with PlanInWriting(answer, record) as plan:
+        async for _ in plan:
+            pass
 
 
 class PlanInWriting:
     """Async context manager and async iterable of steps. Iterating waits for the next step and raises what the
     planner raised."""
 
-    def __init__(self, answer: AsyncIterator[Step | Planning], record: Record) -> None:
+    def __init__(self, answer: AsyncGenerator[Step | Planning, None], record: Record) -> None:
         self._answer = answer
         self._record = record
         self._steps: list[Step] = []
@@ -59,11 +68,12 @@ class PlanInWriting:
 
     async def _write(self) -> None:
         began = time.perf_counter()
-        async for part in self._answer:
-            if isinstance(part, Planning):
-                seconds = time.perf_counter() - began
-                await self._record(Planned(plan=part.plan, raw=part.raw, seconds=seconds))
-            else:
-                await self._record(StepPlanned(step=part))
-                self._steps.append(part)
-                self._news.set()
+        async with aclosing(self._answer):  # also where an event cannot be recorded: the planner is stopped then
+            async for part in self._answer:
+                if isinstance(part, Planning):
+                    seconds = time.perf_counter() - began
+                    await self._record(Planned(plan=part.plan, raw=part.raw, seconds=seconds, model=part.model))
+                else:
+                    await self._record(StepPlanned(step=part))
+                    self._steps.append(part)
+                    self._news.set()

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from interleavethinker.chat import Chat
-from interleavethinker.chat.settings import trained_otherwise
+from interleavethinker.chat.settings import served_model, trained_otherwise
 from interleavethinker.codec import PlannerCodec
 from interleavethinker.codec.images import planner_images
 from interleavethinker.errors import Malformed
@@ -29,6 +29,7 @@ class PlannerService:
         self.codec = codec
         self.blobs = blobs
         self.settings = settings
+        self._model = served_model(settings)
 
     async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncGenerator[Step | Planning, None]:
         """Yield each step as it closes, then the `Planning`; the first `max_steps` steps of a longer plan.
@@ -72,7 +73,7 @@ class PlannerService:
                     if self.chat.supports_prefix and answer.steps == given and answer.sound():
                         prefix = answer.beginning()
                     continue
-                yield Planning(plan.model_copy(update={"steps": tuple(given)}), (*raws, answer.text))
+                yield Planning(plan.model_copy(update={"steps": tuple(given)}), (*raws, answer.text), self._model)
                 return
             damage.extra |= {"raws": raws}
             raise damage

@@ -57,8 +57,11 @@ MARKERS = (
 )
 
 characters = st.text(max_size=30)
-unmarked = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=">"), max_size=30)
-"""Every marker ends in ">", those of chat tokens that we never saw included."""
+unmarked = st.text(
+    st.characters(exclude_categories=["Cs", "Cc", "Cf"], exclude_characters=">]", include_characters="\n\t\u200d"),
+    max_size=30,
+)
+"""Every marker ends in ">" or "]", those of chat tokens that we never saw included; the rest is what nobody can see."""
 hard = st.lists(st.sampled_from(FRAGMENTS) | characters, max_size=6).map("".join)
 marked = st.lists(st.sampled_from((*FRAGMENTS, *MARKERS)), max_size=8).map("".join)
 any_text = hard | marked

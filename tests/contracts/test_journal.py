@@ -1,27 +1,37 @@
-"""The journal's contract, on every database: SQLite files, and Postgres where TEST_POSTGRES_URL is set."""
+"""The journal's contract, on every database: SQLite files, and Postgres where there is one (tests/conftest.py)."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from interleavethinker.errors import BadRequest, BadSettings, Conflict, NotFound
-from interleavethinker.events import Created, Event, Finished, Recorded, Started, Status, StepFinished, StepPlanned
-from interleavethinker.types import Brief, InterleaveRequest, Step
+from interleavethinker.events import (
+    Created,
+    Event,
+    Finished,
+    Problem,
+    Recorded,
+    Resumed,
+    Started,
+    Status,
+    StepFinished,
+    StepPlanned,
+)
+from interleavethinker.types import Brief, Budget, InterleaveRequest, Step
 from services.orchestrator.journal import Journal
 
-POSTGRES = os.environ.get("TEST_POSTGRES_URL")
 ASK = InterleaveRequest(brief=Brief(prompt="a snowman ☃"), seed=5)
 DONE = Finished(status=Status.SUCCEEDED)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.skipif(not POSTGRES, reason="no URL"))])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return POSTGRES if request.param == "postgres" and POSTGRES else f"sqlite:///{tmp_path}/deep/journal.db"
+@pytest.fixture
+def url(database_url: str) -> str:
+    return database_url
 
 
 @pytest.fixture
@@ -163,11 +173,36 @@ async def test_the_last_page_has_no_cursor(tmp_path: Path):
         assert (await journal.runs(limit=1)).cursor is None
 
 
-async def test_unfinished_runs_are_known(journal: Journal):
-    queued, begun, done = [await journal.create(ASK) for _ in range(3)]
-    await journal.append(begun, Started())
-    await journal.append(done, DONE)
-    assert [run_id for run_id in await journal.unfinished() if run_id in (queued, begun, done)] == [queued, begun]
+async def test_the_clock_is_the_databases(journal: Journal):
+    """Numbers and times come from the database, so replicas need not agree on the time."""
+    run_id = await journal.create(ASK)
+    told = [await journal.append(run_id, StepFinished(step=step)) for step in range(1, 4)]
+    times = [recorded.at for recorded in told]
+    assert times == sorted(times)
+    assert abs((datetime.now(UTC) - times[0]).total_seconds()) < 120
+
+
+async def test_a_run_that_was_cut_short_is_resumed(journal: Journal):
+    run_id = await journal.create(ASK)
+    with pytest.raises(Conflict, match="cut short"):
+        await journal.wish(run_id, [Resumed()])
+    cut = Finished(status=Status.PARTIAL, problem=Problem(code="unavailable", detail="gone"))
+    await journal.append(run_id, cut)
+    following = asyncio.create_task(collect(journal, run_id))
+    assert [recorded.event.type for recorded in await asyncio.wait_for(following, 60)] == ["created", "finished"]
+    await journal.wish(run_id, [Resumed(budget=Budget(max_draws=3))])
+    document = await journal.document(run_id)
+    assert (document.status, document.problem, document.finished_at) == (Status.QUEUED, None, None)
+    assert document.request == ASK.model_copy(update={"budget": Budget(max_draws=3)})
+    following = asyncio.create_task(collect(journal, run_id))
+    await journal.append(run_id, Started())
+    await journal.append(run_id, DONE)
+    told = [recorded.event.type for recorded in await asyncio.wait_for(following, 60)]
+    assert told == ["created", "finished", "resumed", "started", "finished"], "an end that was resumed is no end"
+    with pytest.raises(Conflict, match="succeeded"):
+        await journal.wish(run_id, [Resumed()])
+    with pytest.raises(NotFound):
+        await journal.wish("run_no", [Resumed()])
 
 
 async def test_it_outlives_its_process(url: str):

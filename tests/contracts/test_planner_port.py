@@ -63,7 +63,8 @@ async def planned(planner: Planner, brief: Brief = BRIEF, *, max_steps: int = 25
 async def test_the_steps_come_in_order_and_the_plan_holds_just_them(make: Make, width: int) -> None:
     steps, end = await planned(make(ScriptedChat(ANSWER, width=width)))
     assert tuple(steps) == PLAN.steps
-    assert end == Planning(PLAN, (ANSWER,))
+    assert isinstance(end, Planning) and (end.plan, end.raw) == (PLAN, (ANSWER,))
+    assert "planner" in end.model
 
 
 @pytest.mark.parametrize("width", [1, 10_000])

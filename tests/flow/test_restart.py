@@ -64,7 +64,7 @@ def as_services(planner: FakePlanner, critic: FakeCritic, generator: FakeGenerat
         async def answer() -> AsyncIterator[bytes]:
             async for part in planner.plan(asked.brief, seed=asked.seed, max_steps=asked.max_steps):
                 if isinstance(part, Planning):
-                    yield sse("plan", PlanAnswer(plan=part.plan, raw=part.raw))
+                    yield sse("plan", PlanAnswer(plan=part.plan, raw=part.raw, model=part.model))
                 else:
                     yield sse("step", part)
 
@@ -72,8 +72,8 @@ def as_services(planner: FakePlanner, critic: FakeCritic, generator: FakeGenerat
 
     @app.post("/v1/verdict")
     async def judge(asked: VerdictRequest) -> VerdictAnswer:
-        verdict, raw = await critic.judge(asked.critique)
-        return VerdictAnswer(verdict=verdict, raw=raw)
+        verdict, raw, model = await critic.judge(asked.critique)
+        return VerdictAnswer(verdict=verdict, raw=raw, model=model)
 
     @app.put("/v1/images/{job_id}")
     async def draw(job_id: str, job: ImageJob) -> JobStatus:
@@ -158,6 +158,7 @@ async def test_killed_again_and_again_it_makes_the_same_document(tmp_path: Path,
             f"{PREFIX}HOME": str(tmp_path / "home"),
             f"{PREFIX}BLOBS__URL": str(tmp_path / "blobs"),
             f"{PREFIX}ORCHESTRATOR__PORT": str(port),
+            f"{PREFIX}ORCHESTRATOR__LEASE_SECONDS": "1",
             **{f"{PREFIX}ORCHESTRATOR__{role}_URL": url for role in ("PLANNER", "CRITIC", "GENERATOR")},
         }
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:

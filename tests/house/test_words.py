@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("interleavethinker", "services", "smallworld", "training", "evaluation")
+PACKAGES = ("interleavethinker", "services", "smallworld", "training", "evaluation", "bench")
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 NO_NAME = re.compile(r"utils?|helpers?|common|misc|managers?|process(or)?|handlers?")
 

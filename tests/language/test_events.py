@@ -10,27 +10,37 @@ from pydantic import ValidationError
 
 from interleavethinker.events import (
     EVENT,
+    AttemptKept,
+    Branched,
     Created,
     Drawn,
     Event,
     Finished,
     Judged,
+    PlanApproved,
+    PlanAwaited,
+    PlanEdited,
     Planned,
     Problem,
     Recorded,
+    Resumed,
+    Screened,
     Started,
     Status,
     StepFinished,
     StepPlanned,
+    StepReopened,
 )
 from interleavethinker.types import (
     Brief,
+    Budget,
     Drawing,
     ImageJob,
     ImageRef,
     InterleaveRequest,
     Outcome,
     Plan,
+    Screening,
     Step,
     Verdict,
 )
@@ -43,9 +53,17 @@ EVENTS: list[Event] = [
     Started(),
     StepPlanned(step=STEP),
     Planned(plan=Plan(steps=(STEP,)), raw=("junk", "good"), seconds=1.5),
+    Screened(screening=Screening(subject="image", job_id=JOB.id, allowed=False, reason="a cat", filter="words@1")),
     Drawn(step=1, number=1, job=JOB, drawing=Drawing(job_id=JOB.id, image=IMAGE, model="m@1", draw_seconds=0.2)),
     Judged(step=1, number=1, verdict=Verdict(outcome=Outcome.REVISE, refined_prompt="bluer", confidence=0.75)),
     StepFinished(step=1, kept=1, accepted=False),
+    PlanAwaited(),
+    PlanEdited(plan=Plan(steps=(STEP,))),
+    PlanApproved(),
+    StepReopened(step=1, prompt="a red sky", seed=4, max_attempts=2, budget=Budget(max_draws=9)),
+    AttemptKept(step=1, number=1, accepted=True),
+    Branched(run_id="run_1", from_step=2),
+    Resumed(budget=Budget(max_draws=3)),
     Finished(status=Status.FAILED, problem=Problem(code="unavailable", detail="gone", retryable=True)),
 ]
 
@@ -67,4 +85,4 @@ def test_an_unknown_event_is_refused():
 
 
 def test_only_ends_are_final():
-    assert [status for status in Status if not status.final] == [Status.QUEUED, Status.PROCESSING]
+    assert [status for status in Status if not status.final] == [Status.QUEUED, Status.PROCESSING, Status.WAITING]

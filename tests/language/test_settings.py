@@ -117,7 +117,7 @@ def test_a_relative_path_is_the_working_directory_s_else_the_repository_s(
     assert find_path("pyproject.toml") == Path("pyproject.toml")
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/blobs", "file://elsewhere/blobs"])
+@pytest.mark.parametrize("url", ["ftp://bucket/blobs", "file://elsewhere/blobs"])
 def test_a_store_that_cannot_be_opened_says_what_to_write(url: str):
     with pytest.raises(BadSettings, match="write a directory"):
         open_blobs(BlobSettings(url=url))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from interleavethinker.blobs import DirectoryBlobs
 from services.orchestrator.app import create_app
@@ -17,10 +18,10 @@ VERDICTS = (ACCEPT, revise("a red hat at b2"), ACCEPT)
 
 
 @contextmanager
-def orchestra(home: Path, *, pause: float = 0.0) -> Iterator[str]:
+def orchestra(home: Path, *, pause: float = 0.0, auth: Literal["off", "keys"] = "off") -> Iterator[str]:
     """Its URL. It makes three steps: one accepted at once, one redrawn, one in words only."""
     blobs = DirectoryBlobs(home / "blobs")
-    settings = OrchestratorSettings(journal=f"sqlite:///{home}/journal.db")
+    settings = OrchestratorSettings(journal=f"sqlite:///{home}/journal.db", auth=auth)
     app = create_app(
         settings,
         planner=FakePlanner(steps_of("a ball", "a red hat", None), pause=pause),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import httpx2
 import pytest
 
 from interleavethinker.client import Client
-from interleavethinker.errors import BadRequest, NotFound, Unavailable
+from interleavethinker.errors import BadRequest, Conflict, NotFound, Unauthenticated, Unavailable
 from interleavethinker.events import Status
+from tests import doors
 from tests.newcomer.orchestra import PROMPT, orchestra
 
 
@@ -81,6 +83,17 @@ def test_a_cut_stream_goes_on_where_it_stopped(url: str):
     assert cutting.asked[:3] == ["0", "2", "4"]
 
 
+def test_a_run_cut_short_is_resumed_and_followed_to_its_last_end(url: str):
+    with Client(url) as client:
+        run = client.ask(PROMPT, budget={"max_draws": 1})
+        assert [recorded.event.type for recorded in client.follow(run)][-1] == "finished"
+        assert client.document(run).status is Status.PARTIAL
+        client.resume(run, budget={"max_draws": 9})
+        told = [recorded.event.type for recorded in client.follow(run)]
+        assert (told.count("finished"), told.count("resumed"), told[-1]) == (2, 1, "finished")
+        assert client.document(run).status is Status.SUCCEEDED
+
+
 def test_a_file_is_sent_as_an_image(url: str, tmp_path: Path):
     from tests.lessons import picture
 
@@ -107,3 +120,78 @@ def test_nobody_there(free_port):
         for call in (lambda: client.ask(PROMPT), lambda: client.document("run"), lambda: list(client.follow("run"))):
             with pytest.raises(Unavailable, match=r"does not answer.*is the stack up"):
                 call()
+
+
+class Losing(httpx2.BaseTransport):
+    """Loses the answer to every first POST, after the service has done what it asks."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self._network = httpx2.HTTPTransport()
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = self._network.handle_request(request)
+        if request.method == "POST":
+            self.keys.append(request.headers["Idempotency-Key"])
+            if self.keys.count(self.keys[-1]) == 1:
+                response.close()
+                raise httpx2.ReadError("the answer is lost")
+        return response
+
+    def close(self) -> None:
+        self._network.close()
+
+
+def test_an_answer_that_is_lost_begins_no_second_run(url: str):
+    with Client(url, transport=(losing := Losing())) as client:
+        run = client.ask(PROMPT)
+        assert [key == losing.keys[0] for key in losing.keys] == [True, True]
+        list(client.follow(run))
+        client.redraw(run, 1)
+        list(client.follow(run))
+        assert len(client.document(run).steps[0].attempts) == 2
+        assert client.ask(PROMPT, key="mine") == client.ask(PROMPT, key="mine") != run
+    assert len(httpx2.get(f"{url}/interleave").json()["runs"]) == 2
+
+
+def test_a_document_is_worked_on_after_it_was_made(url: str):
+    with Client(url) as client:
+        run = client.ask(PROMPT)
+        list(client.follow(run))
+        client.redraw(run, 2, prompt="a blue hat", later="redraw")
+        events = list(client.follow(run))
+        assert [recorded.event.type for recorded in events].count("finished") == 2
+        assert client.document(run).steps[1].attempt.prompt == "a blue hat"
+        kept = client.keep(run, 2, 1)
+        assert (kept.steps[1].kept, kept.steps[1].chosen) == (1, True)
+        assert list(client.follow(run))[-1].event.type == "attempt_kept"
+        branch = client.branch(run, 2, seed=9)
+        list(client.follow(branch))
+        assert client.document(branch).origin.run_id == run
+        further = client.go_on(run, "and then?")
+        list(client.follow(further))
+        assert len(client.document(further).request.brief.images) == 2
+
+
+def test_a_plan_is_looked_at_first(url: str):
+    with Client(url) as client:
+        run = client.ask(PROMPT, review_plan=True)
+        for recorded in client.follow(run):
+            if recorded.event.type == "plan_awaited":
+                edited = client.edit_plan(run, [client.document(run).steps[0].step])
+                assert len(edited.steps) == 1
+                client.approve(run)
+        assert [step.finished for step in client.document(run).steps] == [True]
+        with pytest.raises(Conflict, match="waits for nobody"):
+            client.approve(run)
+
+
+def test_a_key_is_borne_on_every_call(tmp_path: Path):
+    with orchestra(tmp_path, auth="keys") as url:
+        key = asyncio.run(doors.key(tmp_path, "acme"))["Authorization"].removeprefix("Bearer ")
+        with Client(url) as nobody, pytest.raises(Unauthenticated):
+            nobody.ask(PROMPT)
+        with Client(url, api_key=key) as client:
+            run = client.ask(PROMPT)
+            assert [recorded.event.type for recorded in client.follow(run)][-1] == "finished"
+            assert client.document(run).status is Status.SUCCEEDED

@@ -45,7 +45,8 @@ class Room:
             self.asked += 1
             if self.asked <= self.away:
                 raise Unavailable("not yet")
-            return {"count": body.count, "request_id": http.request_id.get(), "run_id": http.run_id.get()}
+            ids = {"request_id": http.request_id.get(), "run_id": http.run_id.get(), "fence": http.run_fence.get()}
+            return {"count": body.count, **ids}
 
         @app.post("/malformed")
         async def malformed() -> None:
@@ -110,11 +111,12 @@ async def test_nobody_there_is_a_problem_too(free_port: Callable[[], int]):
 
 
 async def test_ids_travel_with_a_call_and_come_back(client: ServiceClient):
-    tokens = http.request_id.set("request-1"), http.run_id.set("run-1")
+    tokens = http.request_id.set("request-1"), http.run_id.set("run-1"), http.run_fence.set(3)
     answer = await client.call("POST", "/echo", json={"count": 1})
     http.request_id.reset(tokens[0])
     http.run_id.reset(tokens[1])
-    assert answer.json() == {"count": 1, "request_id": "request-1", "run_id": "run-1"}
+    http.run_fence.reset(tokens[2])
+    assert answer.json() == {"count": 1, "request_id": "request-1", "run_id": "run-1", "fence": 3}
     assert answer.headers[http.REQUEST_ID] == "request-1"
 
 

@@ -109,7 +109,7 @@ def test_pickled_weights_and_foreign_code_are_refused(klein: Path, tmp_path: Pat
     pickled = shutil.copytree(klein, tmp_path / "pickled")
     (pickled / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     torch.save({}, pickled / "vae" / "diffusion_pytorch_model.bin")
-    with pytest.raises(BadCheckpoint, match="cannot be loaded as a diffusers pipeline"):
+    with pytest.raises(BadCheckpoint, match=r"vae/diffusion_pytorch_model\.bin: only safetensors"):
         open_backend(GeneratorSettings(model=str(pickled))).setup()
 
     foreign = shutil.copytree(klein, tmp_path / "foreign")
@@ -117,6 +117,9 @@ def test_pickled_weights_and_foreign_code_are_refused(klein: Path, tmp_path: Pat
     (foreign / "model_index.json").write_text(json.dumps(index | {"vae": ["own_code", "Vae"]}))
     for place in ("vae/own_code.py", "own_code.py"):
         (foreign / place).write_text("raise SystemExit('code of a checkpoint was run')")
+        with pytest.raises(BadCheckpoint, match=r"own_code\.py: only safetensors"):
+            open_backend(GeneratorSettings(model=str(foreign))).setup()
+        (foreign / place).unlink()
     with pytest.raises(BadCheckpoint, match="cannot be loaded as a diffusers pipeline"):
         open_backend(GeneratorSettings(model=str(foreign))).setup()
     (foreign / "model_index.json").write_text(json.dumps(index | {"_class_name": ["own_code", "Pipeline"]}))
@@ -132,6 +135,9 @@ def test_pickled_weights_and_foreign_code_are_refused(klein: Path, tmp_path: Pat
             {"model": "no/such/directory"},
             "generator.model is 'no/such/directory': write a directory or a Hugging Face id",
         ),
+        ({"model": "owner/name"}, "write the commit too, as owner/name@<40 hex digits>"),
+        ({"model": "owner/name@main"}, "write the commit too"),
+        ({"model": "owner/name@" + "a" * 39}, "write the commit too"),
         ({"imports": ("no.such.module",)}, "generator.imports names 'no.such.module', which cannot be imported"),
         ({"device": "gpu"}, "generator.device is 'gpu': write auto, cpu, cuda"),
         ({"device": "cuda:99"}, "but torch sees"),

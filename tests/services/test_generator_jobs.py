@@ -130,6 +130,15 @@ async def test_a_job_stops_when_its_last_holder_leaves(room: Room):
     assert await room.jobs.cancel(job.id, "b") is CancelAnswer.ALREADY_DONE
 
 
+async def test_who_lost_a_run_cannot_withdraw_the_wish_of_who_has_it_now(room: Room):
+    job = new_job()
+    await room.jobs.submit(job, Priority.NORMAL, "run", 1)
+    await room.jobs.submit(job, Priority.NORMAL, "run", 2)
+    await room.jobs.submit(job, Priority.NORMAL, "run", 1)  # late
+    assert await room.jobs.cancel(job.id, "run", 1) is CancelAnswer.STILL_WANTED
+    assert await room.jobs.cancel(job.id, "run", 2) is CancelAnswer.REQUESTED
+
+
 async def test_a_job_wanted_again_while_it_stops_is_queued_again(room: Room):
     job = new_job()
     await room.jobs.submit(job, Priority.NORMAL, "a")
@@ -230,6 +239,7 @@ class FailingBackend:
     ("error", "code", "says", "stops"),
     [
         (DrawFailed("out of memory at 64 x 64"), "draw_failed", "out of memory at 64 x 64", False),
+        (OSError(28, "No space left on device"), "unavailable", "No space left on device", False),
         (ValueError("bad latents"), "draw_failed", "drawing failed: ValueError: bad latents", False),
         (DeviceLost("CUDA error: an illegal memory access"), "device_lost", "device failed: CUDA error", True),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import time
 import uuid
@@ -68,7 +69,8 @@ def until(true: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 def drawing_begun(http: httpx2.Client, job: ImageJob) -> JobStatus:
-    """Wait until the first denoising step of a long job is done."""
+    """Wait until the first denoising step of a long job is done; it may not even have been asked for yet."""
+    assert until(lambda: http.get(f"/v1/images/{job.id}").is_success)
     assert until(lambda: looked_at(http, job).progress.step > 0)
     return looked_at(http, job)
 
@@ -232,6 +234,34 @@ async def test_an_emptied_redis_loses_nothing(stack: GeneratorStack, http: httpx
     second = await client.draw(job)
     await client.close()
     assert second.image == first.image
+
+
+async def test_a_redis_emptied_in_the_middle_of_a_drawing_loses_nothing(stack: GeneratorStack, http: httpx2.Client):
+    job = new_job(LONG)
+    client = GeneratorClient(stack.url)
+    drawing = asyncio.create_task(client.draw(job))
+    await asyncio.to_thread(drawing_begun, http, job)
+    with redis.Redis.from_url(stack.redis_url) as database:
+        database.flushall()
+    drawn = await asyncio.wait_for(drawing, 120)
+    assert drawn.job_id == job.id and await stack.blobs.has(drawn.image.digest)
+    assert (await client.draw(job)) == drawn, "it was committed once"
+    await client.close()
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_asked_to_end_finishes_the_picture_in_hand(stack: GeneratorStack, http: httpx2.Client):
+    job = new_job(LONG)
+    put(http, job)
+    drawing_begun(http, job)
+    assert stack.worker is not None
+    stack.worker.terminate()
+    try:
+        assert ended(http, job).state is JobState.DONE
+        stack.worker.wait(60)
+    finally:
+        stack.kill_worker()
+        stack.start_worker()
 
 
 def test_a_picture_that_is_gone_is_drawn_again(stack: GeneratorStack, http: httpx2.Client):

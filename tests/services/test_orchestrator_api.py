@@ -300,17 +300,39 @@ async def test_unknown_runs_are_problems(opened: Open, path: str):
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
-async def test_unfinished_runs_are_taken_up_at_the_next_start(tmp_path: Path, blobs: DirectoryBlobs, opened: Open):
-    """The first orchestrator is left as it stands, with a run under way; a second one opens the same journal."""
-    slow = FakeGenerator(blobs, pause=60)
-    first = await opened("a hill", generator=slow)
-    links = (await first.post("/interleave", json=SNOWMAN)).json()["links"]
-    while (await first.get(links["self"])).json()["status"] != "processing":  # noqa: ASYNC110 - another app's state
-        await asyncio.sleep(0.01)
-    second = await opened("a hill")
-    body = await finished(second, links)
-    assert body["status"] == "succeeded"
-    assert [r.event.type for r in await events_of(second, links["events"])].count("started") == 2
+async def test_a_run_cut_short_is_resumed_by_its_user(opened: Open, blobs: DirectoryBlobs):
+    """By a limit in the middle of a step: nothing is drawn again, and the step goes on where it stopped."""
+    generator = FakeGenerator(blobs)
+    client = await opened("a hill", "a snowman", verdicts=[revise("a green hill")] * 2, generator=generator)
+    asked = SNOWMAN | {"budget": {"max_draws": 2}}
+    cut = (await client.post("/interleave", json=asked, headers=WAIT)).json()
+    assert (cut["status"], cut["document"]["problem"]["code"]) == ("partial", "budget_spent")
+    resume = f"{cut['links']['self']}/resume"
+    refused = await client.post(resume)
+    assert (refused.status_code, "higher" in refused.json()["detail"]) == (409, True)
+    again = await client.post(resume, json={"budget": {"max_draws": 9}})
+    assert (again.status_code, again.headers["location"]) == (202, cut["links"]["self"])
+    body = await finished(client, cut["links"])
+    assert (body["status"], body["document"]["problem"]) == ("succeeded", None)
+    assert [len(step["attempts"]) for step in body["document"]["steps"]] == [3, 1]
+    assert [step["accepted"] for step in body["document"]["steps"]] == [True, True]
+    assert len(generator.drawn) == 4
+    assert (await client.post(resume)).status_code == 409
+    assert (await client.post("/interleave/run_no/resume")).status_code == 404
+
+
+async def test_a_failed_run_is_resumed_once_its_cause_is_gone(opened: Open, blobs: DirectoryBlobs):
+    generator = FakeGenerator(blobs, broken=["a snowman"])
+    client = await opened("a hill", "a snowman", generator=generator)
+    cut = (await client.post("/interleave", json=SNOWMAN, headers=WAIT)).json()
+    assert (cut["status"], cut["document"]["problem"]["code"]) == ("partial", "draw_failed")
+    generator.broken = frozenset()
+    assert (await client.post(f"{cut['links']['self']}/resume")).json()["status"] in ("queued", "processing")
+    assert (await finished(client, cut["links"]))["status"] == "succeeded"
+    types = [recorded.event.type for recorded in await events_of(client, cut["links"]["events"])]
+    assert types.count("finished") == types.count("started") == 2
+    assert types.count("resumed") == types.count("planned") == 1
+    assert len(generator.drawn) == 2
 
 
 async def test_it_is_ready_and_measures(opened: Open):

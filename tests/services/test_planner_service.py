@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from interleavethinker.blobs import DirectoryBlobs
+from interleavethinker.chat.settings import served_model
 from interleavethinker.checkpoint import Manifest, write_manifest
 from interleavethinker.clients.planner import PlannerClient
 from interleavethinker.errors import Malformed
@@ -35,7 +36,7 @@ async def test_a_step_arrives_while_the_next_one_is_being_written(blobs: Directo
             assert await anext(stream) == PLAN.steps[0]
             assert chat.decoded * chat.width < len(PLANNING.answer) - 40
             assert await anext(stream) == PLAN.steps[1]
-            assert await anext(stream) == Planning(PLAN, (PLANNING.answer,))
+            assert await anext(stream) == Planning(PLAN, (PLANNING.answer,), served_model(PlannerSettings()))
         await client.close()
 
 
@@ -134,7 +135,8 @@ async def test_the_whole_service_on_a_real_small_model() -> None:
     settings = PlannerSettings(model=str(taught()), pack="compact", threads=1)
     with served(build(settings)) as url:
         client = PlannerClient(url)
-        assert [each async for each in client.plan(BRIEF)] == [*PLAN.steps, Planning(PLAN, (PLANNING.answer,))]
+        whole = Planning(PLAN, (PLANNING.answer,), served_model(settings))
+        assert [each async for each in client.plan(BRIEF)] == [*PLAN.steps, whole]
         *_, end = [each async for each in client.plan(BRIEF, max_steps=1)]
         assert isinstance(end, Planning)
         assert end.plan.steps == PLAN.steps[:1]

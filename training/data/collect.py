@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from interleavethinker.document import Document, DocumentAttempt, DocumentStep, fold
+from interleavethinker.document import Document, DocumentAttempt, DocumentStep, canvas_of, fold
 from interleavethinker.errors import BadRequest, BadSettings, NotFound
 from interleavethinker.events import EVENT, Recorded
 from interleavethinker.ports import Blobs
@@ -148,8 +148,8 @@ class Collector:
         if verdict is None:
             self.skipped["attempts without a judgement that says how to go on"] += 1
             return None
-        before = attempt.references[0] if attempt.references else None
-        prompt = entry.step.prompt or attempt.prompt
+        before = canvas_of(attempt, document.request)
+        prompt = attempt.asked or entry.step.prompt or attempt.prompt
         critique = Critique(prompt=prompt, last_prompt=attempt.prompt, before=before, after=attempt.image)
         scores = await self.judge.score(critique) if self.judge else derived(verdict, sure=label is not None)
         if label:  # a person's word on what is right stands above any judge's

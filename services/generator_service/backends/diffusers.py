@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,15 +21,19 @@ import transformers
 from PIL import Image
 
 from interleavethinker.checkpoint import check_files, file_digests, read_manifest
+from interleavethinker.codec import clean
 from interleavethinker.errors import BadCheckpoint, BadSettings, DrawFailed
 from interleavethinker.settings import find_path
 from interleavethinker.types import ImageJob, Value
+from interleavethinker.weights import refuse_unsafe
 from services.generator_service.backends.base import DeviceLost, Loaded, OnStep
 from services.generator_service.pictures import fitted
 from services.generator_service.settings import GeneratorSettings
 
 CALL_FILE = "call.json"
 """Beside model_index.json: keyword arguments that each call of this checkpoint needs: {"num_inference_steps": 4}."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def open_backend(settings: GeneratorSettings) -> Diffusers:
@@ -55,7 +60,8 @@ class Diffusers:
         diffusers.utils.logging.disable_progress_bar()
         transformers.utils.logging.disable_progress_bar()
         self._import_own()
-        name, folder = _fetch(self._settings.model)
+        name, folder = _fetch(self._settings.model, pinned=self._settings.pinned)
+        refuse_unsafe(folder, name)
         try:
             self._pipeline = diffusers.DiffusionPipeline.from_pretrained(
                 str(folder), dtype=getattr(torch, dtype), use_safetensors=True
@@ -82,7 +88,7 @@ class Diffusers:
         # A CPU generator gives the same noise on every device.
         generator = torch.Generator("cpu").manual_seed(job.seed)
         with _explained(job, references), torch.inference_mode():
-            picture: Image.Image = self._pipeline(prompt=job.prompt, generator=generator, **call).images[0]
+            picture: Image.Image = self._pipeline(prompt=clean(job.prompt), generator=generator, **call).images[0]
         return picture
 
     def _import_own(self) -> None:
@@ -116,8 +122,9 @@ class _Files(Value):
     digests: dict[str, str]
 
 
-def _fetch(model: str) -> tuple[str, Path]:
-    """(name@revision, folder). A directory's revision is the digest of its manifest, else of its files."""
+def _fetch(model: str, *, pinned: bool) -> tuple[str, Path]:
+    """(name@revision, folder). A directory's revision is the digest of its manifest, else of its files; with `pinned`,
+    one from the hub must be a commit, since anything else can be another model tomorrow."""
     folder = find_path(model)
     if folder.is_dir():
         if manifest := read_manifest(folder):
@@ -128,9 +135,18 @@ def _fetch(model: str) -> tuple[str, Path]:
     if model.count("/") != 1 or model.startswith((".", "/", "~")):
         raise BadSettings(f"generator.model is {model!r}: write a directory or a Hugging Face id (owner/name@revision)")
     name, _, revision = model.partition("@")
+    if pinned and not _COMMIT.fullmatch(revision):
+        raise BadSettings(
+            f"generator.model is {model!r}: write the commit too, as {name}@<40 hex digits> (the model's page lists "
+            "them under Files, History), or set generator.pinned to false to take whatever is there now"
+        )
     try:
         # The download keeps to safetensors and to the files that model_index.json names.
-        folder = Path(diffusers.DiffusionPipeline.download(name, revision=revision or None, use_safetensors=True))
+        folder = Path(
+            diffusers.DiffusionPipeline.download(
+                name, revision=revision or None, use_safetensors=True, trust_remote_code=False
+            )
+        )
     except (OSError, ValueError) as error:
         raise BadCheckpoint(f"{model} cannot be had from the Hugging Face hub: {error}") from error
     return f"{name}@{folder.name[:12]}", folder

@@ -1,0 +1,1 @@
+"""Proofs from real processes: what survives which fault. Nobody imports this room."""

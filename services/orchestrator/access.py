@@ -1,0 +1,122 @@
+"""Who calls, and what it may do: a tenant and scopes for every request, found before anything of its body is read.
+
+`Gate` stands before the routes: it answers 401, 403 and 429 and names the tenant (`http.tenant`). `own_run` stands at
+every route with a run in its path: another tenant's run is as unknown as one that never was. Deliberately not here: how
+keys are kept (`keys`), tokens of an issuer (`tokens`), signed links (`links`), counting (`rates`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
+
+from fastapi import Request, Security
+from fastapi.security import HTTPBearer
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from interleavethinker import http
+from interleavethinker.errors import Forbidden, InterleaveError, NotFound, Unauthenticated
+from services.anatomy import OPEN_PATHS, problem_response
+from services.orchestrator.links import Signer
+from services.orchestrator.rates import Rates
+
+DOCUMENTATION = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
+_LONGEST_ID = 40
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Permission(StrEnum):
+    """What a key may do. `admin` may do everything that its tenant's other keys may."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+class Caller(NamedTuple):
+    """Who calls. `tenant` None: there are no tenants here (`auth: off`). `name` is for the log, never a secret.
+
+    `linked`: no key, but a signed link to one picture, whose run may be anyone's.
+    """
+
+    tenant: str | None
+    permissions: frozenset[Permission]
+    name: str = ""
+    linked: bool = False
+
+    def may(self, permission: Permission) -> bool:
+        return permission in self.permissions or Permission.ADMIN in self.permissions
+
+
+ANYBODY = Caller(None, frozenset(Permission), "anybody")
+"""Whoever reaches the service, where `auth` is off."""
+
+
+class Door(Protocol):
+    """Something that knows callers by what they bear."""
+
+    async def caller(self, bearer: str) -> Caller | None:
+        """Who bears this; None where it is of another kind than this door knows. Raises Unauthenticated for one of its
+        kind that is not, or no longer, good."""
+        ...
+
+
+class Gate:
+    """ASGI middleware. No doors: everybody is let in as `ANYBODY`."""
+
+    def __init__(self, app: ASGIApp, doors: tuple[Door, ...], signer: Signer | None, rates: Rates) -> None:
+        self.app, self._doors, self._signer, self._rates = app, doors, signer, rates
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS | DOCUMENTATION:
+            try:
+                caller = await self._caller(Request(scope))
+                if scope["method"] == "POST":
+                    await self._rates.start_run(caller.tenant)
+            except InterleaveError as error:
+                await problem_response(error)(scope, receive, send)
+                return
+            scope.setdefault("state", {})["caller"] = caller
+            http.tenant.set(caller.tenant)
+        await self.app(scope, receive, send)
+
+    async def _caller(self, request: Request) -> Caller:
+        if not self._doors:
+            return ANYBODY
+        if self._signer and self._signer.opens(request.method, request.url.path, request.query_params):
+            return Caller(None, frozenset({Permission.READ}), "a signed link", linked=True)
+        caller = await self._bearer(request)
+        needed = Permission.READ if request.method in READS else Permission.WRITE
+        if not caller.may(needed):
+            raise Forbidden(f"this key may not {needed}; ask for one with the scope {needed!r}", needed=needed)
+        return caller
+
+    async def _bearer(self, request: Request) -> Caller:
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not bearer:
+            raise Unauthenticated("send your key in the header Authorization: Bearer <key>")
+        for door in self._doors:
+            if caller := await door.caller(bearer.strip()):
+                return caller
+        raise Unauthenticated("this is no key or token that is known here")
+
+
+BEARER: Any = Security(HTTPBearer(auto_error=False, description="an API key, or a token of the issuer"))
+"""A dependency that only tells the OpenAPI document of keys: the gate has read them already."""
+
+
+async def own_run(request: Request) -> None:
+    """A dependency of all routes: the run in the path, if there is one, is the caller's. Raises NotFound."""
+    run_id = request.path_params.get("run_id")
+    if run_id is None:
+        return
+    caller: Caller = request.state.caller
+    try:
+        owner = await request.app.state.house.journal.owner(run_id[:_LONGEST_ID].replace("\0", "?"))
+        if caller.linked:
+            http.tenant.set(owner)
+        elif owner != caller.tenant:
+            raise NotFound(run_id)
+    except NotFound:
+        said = {"cancel": "unknown"} if request.method == "DELETE" else {}
+        raise NotFound(f"there is no run {run_id[:_LONGEST_ID]!r}", **said) from None
