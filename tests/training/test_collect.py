@@ -10,13 +10,27 @@ from pathlib import Path
 import pytest
 
 from interleavethinker.blobs import DirectoryBlobs
+from interleavethinker.codec import PlannerCodec, load_pack
+from interleavethinker.document import Origin
 from interleavethinker.errors import BadRequest, BadSettings
-from interleavethinker.events import Finished, Status
-from interleavethinker.types import Brief, CriticMode, InterleaveRequest, Outcome
+from interleavethinker.events import (
+    AttemptKept,
+    Finished,
+    PlanApproved,
+    PlanAwaited,
+    PlanEdited,
+    Planned,
+    Status,
+    StepPlanned,
+    StepReopened,
+)
+from interleavethinker.types import Brief, CriticMode, InterleaveRequest, Outcome, Plan
 from services.orchestrator.journal import Journal
 from services.orchestrator.loop import interleave
+from services.orchestrator.replay import Replay
+from services.orchestrator.rounds import round_of
 from tests.fakes import ACCEPT, FakeCritic, FakeGenerator, FakePlanner, revise, steps_of
-from training.data.collect import Collector, documents, read_labels
+from training.data.collect import Collector, Past, documents, read_labels
 from training.data.collecting import collect, collect_tellings
 from training.data.recipe import Making
 from training.data.store import read_examples
@@ -100,6 +114,78 @@ async def test_a_persons_word_stands_above_the_critics(url: str, tmp_path: Path,
     assert any("1 labels met no attempt" in line for line in said)
 
 
+async def test_what_people_said_in_the_run_itself_is_a_label_too(url: str, tmp_path: Path, blobs: DirectoryBlobs):
+    async with Journal(url) as journal:
+        critic = FakeCritic([ACCEPT, revise("a cat, sitting"), ACCEPT])
+        one = await run(journal, blobs, critic, "a dog", "a cat")
+        await journal.wish(one, [AttemptKept(step=2, number=1, accepted=False)])
+        await journal.wish(one, [StepReopened(step=1, prompt="a brown dog"), StepReopened(step=2)])
+        await gone_on(journal, blobs, one)
+    (past,) = [each async for each in documents(url, Counter())]
+    assert {(label.step, label.attempt): (label.label, label.prompt) for label in past.labels.values()} == {
+        (1, 1): ("edited", "a brown dog"),
+        (2, 1): ("approved", None),
+    }  # step 2 was drawn again from the same words: that says nothing about what stood
+    branched = past.document.model_copy(update={"origin": Origin(run_id="run_other", from_step=2)})
+    assert {record.step for record in await Collector(blobs).attempts(Past(branched))} == {2}
+    await collected(tmp_path / "out", url, Collector(blobs))
+    attempts = list(read_examples(tmp_path / "out" / "work" / "attempts", "attempts"))
+    assert [(a.step, a.number, a.prompt, a.verdict.outcome, a.source.split(",")[0]) for a in attempts] == [
+        (1, 1, "a dog", Outcome.REVISE, "journal:person"),
+        (1, 2, "a brown dog", Outcome.ACCEPT, "journal:critic"),
+        (2, 1, "a cat", Outcome.ACCEPT, "journal:person"),
+        (2, 2, "a cat", Outcome.ACCEPT, "journal:critic"),
+        (2, 3, "a cat", Outcome.ACCEPT, "journal:critic"),
+    ]
+    above = read_labels(_written(tmp_path, {"run": one, "step": 1, "attempt": 1, "label": "approved"}))
+    await collected(tmp_path / "above", url, Collector(blobs, above))
+    first = next(iter(read_examples(tmp_path / "above" / "work" / "attempts", "attempts")))
+    assert first.verdict.outcome is Outcome.ACCEPT  # a label of the file stands above
+
+
+async def gone_on(journal: Journal, blobs: DirectoryBlobs, run_id: str) -> None:
+    """Another round of a run whose caller wished for one."""
+    now = round_of(await journal.events(run_id))
+
+    async def record(event):
+        await journal.append(run_id, event)
+
+    replay = Replay(
+        now.past, planner=FakePlanner(()), generator=FakeGenerator(blobs), critic=FakeCritic(), record=record,
+        replan=False,
+    )  # fmt: skip
+    await interleave(
+        now.request, planner=replay.planner, generator=replay.generator, critic=replay.critic, record=replay.record,
+        elapsed=lambda: 0.0, ground=now.ground,
+    )  # fmt: skip
+    await record(Finished(status=Status.SUCCEEDED))
+
+
+async def test_a_plan_that_a_person_wrote_anew_is_learned_without_the_planners_thoughts(
+    url: str, tmp_path: Path, blobs: DirectoryBlobs
+):
+    plan = Plan(steps=tuple(steps_of("a fox", "a den")))
+    async with Journal(url) as journal:
+        one = await journal.create(InterleaveRequest(brief=Brief(prompt="a story"), review_plan=True))
+        for event in (*planned("a dog"), PlanAwaited()):
+            await journal.append(one, event)
+        await journal.wish(one, [PlanEdited(plan=plan)])
+        await journal.wish(one, [PlanApproved()])
+        await gone_on(journal, blobs, one)
+    await collected(tmp_path / "out", url, Collector(blobs), interleaved=0.0)
+    (row,) = read_examples(tmp_path / "out" / "Interleave-Planner-SFT", "planner")
+    assert (row.plan, row.source) == (plan, "journal:person")
+    assert PlannerCodec(load_pack("standard")).write(row.plan)
+
+
+def planned(*prompts: str) -> list[StepPlanned | Planned]:
+    steps = steps_of(*prompts)
+    return [
+        *(StepPlanned(step=step) for step in steps),
+        Planned(plan=Plan(steps=tuple(steps), reasoning="a dog comes to mind")),
+    ]
+
+
 async def test_a_judge_scores_where_there_is_one(url: str, tmp_path: Path, blobs: DirectoryBlobs):
     class Five:
         async def score(self, critique):
@@ -135,12 +221,12 @@ async def test_events_of_a_newer_journal_are_passed_over_and_broken_ones_told(ur
             "INSERT INTO events SELECT run_id, 99, at, 'applauded', '{\"type\": \"applauded\"}' FROM events LIMIT 1"
         )
     skipped: Counter[str] = Counter()
-    assert [document.run_id async for document in documents(url, skipped)] == [one]
+    assert [past.document.run_id async for past in documents(url, skipped)] == [one]
     assert skipped == {"events of type applauded": 1}
     with sqlite3.connect(url.removeprefix("sqlite:///")) as db:
         db.execute("UPDATE events SET body = '{' WHERE seq = 3")
     with pytest.raises(BadRequest, match=f"event 3 of {one} cannot be read"):
-        [document async for document in documents(url, skipped)]
+        [past async for past in documents(url, skipped)]
 
 
 async def test_a_missing_picture_journal_or_label_is_told(url: str, tmp_path: Path, blobs: DirectoryBlobs):

@@ -2,25 +2,25 @@
 
 Reads the journal's two tables as they are (services/orchestrator/tables.py says what they look like; nothing of it is
 imported) and folds their events with the language's own `fold`. A person's judgement comes first where there is one:
-there are no events of people yet, so labels are read from a .jsonl beside (`Label`). Without a judge the scores are
-derived from the verdicts, and the rows say so.
+what people said in the run itself (`said_in_run`), and above it the labels of a .jsonl beside (`Label`). Without a
+judge the scores are derived from the verdicts, and the rows say so.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
 from interleavethinker.document import Document, DocumentAttempt, DocumentStep, canvas_of, fold
 from interleavethinker.errors import BadRequest, BadSettings, NotFound
-from interleavethinker.events import EVENT, Recorded
+from interleavethinker.events import EVENT, AttemptKept, Event, PlanEdited, Recorded, StepFinished, StepReopened
 from interleavethinker.ports import Blobs
 from interleavethinker.types import Critique, ImageRef, Outcome, Plan, Value, Verdict
 from training.data.interleaved import Told
@@ -28,7 +28,7 @@ from training.data.rows import json_lines
 from training.data.values import AttemptRecord, PlannerExample
 from training.judge import Judge, Scores
 
-KNOWN = {"created", "started", "step_planned", "planned", "drawn", "judged", "step_finished", "finished"}
+KNOWN = {kind.model_fields["type"].default for kind in get_args(get_args(Event)[0])}
 """Event types that are read; those of a newer journal are passed over and counted."""
 
 
@@ -49,6 +49,36 @@ class Label(Value):
 
 
 Labels = Mapping[tuple[str, int, int], Label]
+"""By run, step and attempt."""
+
+
+class Past(NamedTuple):
+    """A finished run: its document, what people said in it, and whether one of them wrote the plan anew."""
+
+    document: Document
+    labels: Labels = {}
+    replanned: bool = False
+
+
+def said_in_run(run: str, events: Iterable[Event]) -> dict[tuple[str, int, int], Label]:
+    """What its caller said of the run's attempts, the last word counting: one that was chosen is approved; one that
+    stood when its step was to be drawn again from other words is not right, and those words say what should be drawn.
+
+    Drawing again from the same words says nothing: it may be for the picture before that changed.
+    """
+    kept: dict[int, int] = {}
+    labels: dict[tuple[str, int, int], Label] = {}
+    for event in events:
+        match event:
+            case StepFinished(step=step, kept=number) if number:
+                kept[step] = number
+            case AttemptKept(step=step, number=number):
+                kept[step] = number
+                labels[run, step, number] = Label(run=run, step=step, attempt=number, label="approved")
+            case StepReopened(step=step, prompt=str(prompt)) if step in kept:
+                number = kept[step]
+                labels[run, step, number] = Label(run=run, step=step, attempt=number, label="edited", prompt=prompt)
+    return labels
 
 
 def read_labels(path: Path) -> dict[tuple[str, int, int], Label]:
@@ -66,7 +96,7 @@ def read_labels(path: Path) -> dict[tuple[str, int, int], Label]:
     return found
 
 
-async def documents(url: str, skipped: Counter[str]) -> AsyncIterator[Document]:
+async def documents(url: str, skipped: Counter[str]) -> AsyncIterator[Past]:
     """The journal's finished runs, oldest first: sqlite:///path or postgresql://... Raises BadSettings, BadRequest."""
     from sqlalchemy import text
     from sqlalchemy.exc import SQLAlchemyError
@@ -82,7 +112,10 @@ async def documents(url: str, skipped: Counter[str]) -> AsyncIterator[Document]:
                     skipped[f"runs that are {status}"] += 1
                     continue
                 rows = (await db.execute(query, {"run": run})).all()
-                yield fold([each for row in rows if (each := _recorded(run, row, skipped))])
+                recorded = [each for row in rows if (each := _recorded(run, row, skipped))]
+                events = [each.event for each in recorded]
+                replanned = any(isinstance(event, PlanEdited) for event in events)
+                yield Past(fold(recorded), said_in_run(run, events), replanned)
     except SQLAlchemyError as error:
         raise BadSettings(f"the journal cannot be read: {str(error).splitlines()[0]}") from error
     finally:
@@ -131,19 +164,25 @@ class Collector:
     used: set[tuple[str, int, int]] = field(default_factory=set)
     """The labels that met their attempt."""
 
-    async def attempts(self, document: Document) -> list[AttemptRecord]:
-        """Every attempt of which a person or the critic said something. Raises BadRequest for a missing picture."""
+    async def attempts(self, past: Past) -> list[AttemptRecord]:
+        """Every attempt of which a person or the critic said something, those left out that a branch shares with the
+        run it was branched from. Raises BadRequest for a missing picture."""
         records: list[AttemptRecord] = []
-        for entry in document.steps:
-            for attempt in entry.attempts:
-                if found := await self._record(document, entry, attempt):
+        origin = past.document.origin
+        for entry in past.document.steps:
+            for attempt in entry.attempts if not origin or entry.step.index >= origin.from_step else ():
+                if found := await self._record(past, entry, attempt):
                     records.append(found)
         return records
 
-    async def _record(self, document: Document, entry: DocumentStep, attempt: DocumentAttempt) -> AttemptRecord | None:
-        label = self.labels.get(key := (document.run_id, entry.step.index, attempt.number))
-        if label:
+    def _label(self, past: Past, step: int, attempt: int) -> Label | None:
+        key = (past.document.run_id, step, attempt)
+        if key in self.labels:
             self.used.add(key)
+        return self.labels.get(key) or past.labels.get(key)
+
+    async def _record(self, past: Past, entry: DocumentStep, attempt: DocumentAttempt) -> AttemptRecord | None:
+        document, label = past.document, self._label(past, entry.step.index, attempt.number)
         verdict = truth(entry, attempt, label)
         if verdict is None:
             self.skipped["attempts without a judgement that says how to go on"] += 1
@@ -161,26 +200,29 @@ class Collector:
             attempt.seed, attempt.model or "unknown", scores, verdict, source,
         )  # fmt: skip
 
-    async def planned(self, document: Document) -> tuple[PlannerExample, Told | None] | None:
+    async def planned(self, past: Past) -> tuple[PlannerExample, Told | None] | None:
         """The plan as an example, and the sequence where every step has a picture; None for a document of which not
-        every step was accepted: nobody should learn a plan that failed."""
+        every step was accepted: nobody should learn a plan that failed. A plan that a person wrote anew has no
+        thoughts: the planner's were about another one."""
+        document, source = past.document, "journal:person" if past.replanned else "journal"
         steps = document.steps
-        if not steps or not all(entry.finished and self._stands(document, entry) for entry in steps):
+        if not steps or not all(entry.finished and self._stands(past, entry) for entry in steps):
             self.skipped["documents whose plan was not drawn to the end"] += 1
             return None
-        plan = Plan(steps=tuple(entry.step for entry in steps), reasoning=document.reasoning)
+        reasoning = "" if past.replanned else document.reasoning
+        plan = Plan(steps=tuple(entry.step for entry in steps), reasoning=reasoning)
         brief = document.request.brief
         given = tuple([await self._bytes(document, image) for image in brief.images])
         drawn = [entry.image for entry in steps if entry.image]
         task = "plan" if not given else "continue" if drawn else "describe"
-        example = PlannerExample(brief.prompt, given, plan, task, "journal")
+        example = PlannerExample(brief.prompt, given, plan, task, source)
         if given or len(drawn) < len(steps):
             return example, None
         pictures = tuple([await self._bytes(document, image) for image in drawn])
-        return example, Told(brief.prompt, plan, pictures, "journal")
+        return example, Told(brief.prompt, plan, pictures, source)
 
-    def _stands(self, document: Document, entry: DocumentStep) -> bool:
-        label = self.labels.get((document.run_id, entry.step.index, entry.kept or 0))
+    def _stands(self, past: Past, entry: DocumentStep) -> bool:
+        label = self._label(past, entry.step.index, entry.kept or 0)
         if label:
             return label.label == "approved"
         return entry.accepted is True or (entry.kept is None and not entry.step.prompt)

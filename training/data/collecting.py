@@ -96,7 +96,7 @@ async def collect(
 async def collect_tellings(url: str, blobs: Blobs) -> list[Telling]:
     """The journal's documents whose every step was accepted, as sequences for unified models. Raises BadRequest."""
     told: list[Telling] = []
-    async for document in documents(url, Counter()):
+    async for document, _, _ in documents(url, Counter()):
         try:
             pictures = {digest: await blobs.get(digest) for digest in document.images}
         except NotFound as error:
@@ -112,10 +112,10 @@ async def _shards(
     examples: list[PlannerExample] = []
     records: list[AttemptRecord] = []
     count = 0
-    async for document in documents(url, collector.skipped):
-        rng = random.Random(f"collect {seed} {document.run_id}")
-        records += await collector.attempts(document)
-        if planned := await collector.planned(document):
+    async for past in documents(url, collector.skipped):
+        rng = random.Random(f"collect {seed} {past.document.run_id}")
+        records += await collector.attempts(past)
+        if planned := await collector.planned(past):
             example, told = planned
             examples.append(example)
             if told and rng.random() < interleaved and (cut := continuation(told, rng)):
