@@ -128,7 +128,7 @@ class Ask(BaseModel):
             raise ValueError(f"the prompt has {markers} {IMAGE_MARKER} markers, {len(self.images)} images were given")
         return self
 
-    async def request(self, blobs: Blobs, limits: ImageLimits, fetch: Fetch | None = None) -> InterleaveRequest:
+    async def request(self, blobs: Blobs, limits: ImageLimits, fetch: Fetch) -> InterleaveRequest:
         """The inner request, its images checked and stored. Raises BadRequest."""
         given = {"images": self.images, "references": self.references}
         taken = await take_images(given, blobs, limits, fetch)
