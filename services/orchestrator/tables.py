@@ -162,6 +162,7 @@ def open_engine(url: str) -> AsyncEngine:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             engine = create_async_engine(parsed.set(drivername="sqlite+aiosqlite"))
             event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+            event.listen(engine.sync_engine, "invalidate", _let_go)
             return engine
         case "postgresql":
             return create_async_engine(
@@ -180,3 +181,10 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 15000", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _let_go(connection: Any, *_: object) -> None:
+    """Called before a connection is closed whose user was canceled in the middle of a statement. SQLite keeps a closed
+    connection, its transaction and its lock for as long as anything still refers to the statement: nobody else could
+    write meanwhile."""
+    connection.rollback()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -212,6 +213,22 @@ async def test_it_outlives_its_process(url: str):
     async with Journal(url) as second:
         assert [recorded.event.type for recorded in await second.events(run_id)] == ["created", "started"]
         assert await second.ready() == []
+
+
+async def test_a_writer_canceled_in_the_middle_keeps_nobody_else_from_writing(url: str):
+    chance = random.Random(1)
+    async with Journal(url) as one, Journal(url) as other:
+        canceled, run_id = await one.create(ASK), await one.create(ASK)
+        for _ in range(80):
+            writing = asyncio.create_task(one.append(canceled, Started()))
+            await asyncio.sleep(chance.random() * 0.006)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            await other.append(run_id, Started())  # a lock that is never let go is an error after 15 s
+        assert [each.seq for each in await other.events(canceled)] == list(
+            range(1, len(await other.events(canceled)) + 1)
+        )
+        assert len(await other.events(run_id)) == 81
 
 
 @pytest.mark.parametrize("wrong", ["mysql://root@host/db", "sqlite://", "sqlite:///:memory:", "journal.db"])
