@@ -7,6 +7,7 @@ it says of tenants.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import re
@@ -30,7 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from interleavethinker import __version__, http
 from interleavethinker.errors import BadRequest, InterleaveError, Unauthenticated, Unavailable
 from interleavethinker.settings import InternalSettings, load_section
-from interleavethinker.telemetry import REQUEST_SECONDS, configure_logging
+from interleavethinker.telemetry import REQUEST_SECONDS, TASKS, configure_logging
 from services.strict import StrictRoute
 
 log = structlog.get_logger(__name__)
@@ -110,6 +111,7 @@ def service_app(
     @app.get("/metrics", tags=["operation"], response_class=Response)
     async def metrics() -> Response:
         """Prometheus text format."""
+        TASKS.set(len(asyncio.all_tasks()))
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     app.add_exception_handler(InterleaveError, _on_own_error)
