@@ -34,13 +34,13 @@ AT_MOST = 60
 
 
 class Shape(NamedTuple):
-    """`seconds` of traffic, a caller every `every` seconds on average, a sample every `look` seconds. `warm`: seconds of
-    traffic before the first weighing. `record`: seconds for which the generator keeps a job's record in Redis."""
+    """`seconds` of traffic, a caller every `every` seconds on average, a sample every `look` seconds. `warm`: seconds
+    of traffic before the first weighing. `record`: seconds for which the generator keeps a job's record in Redis."""
 
     seconds: float = 1800.0
-    every: float = 2.5
+    every: float = 3.0
     look: float = 10.0
-    warm: float = 60.0
+    warm: float = 40.0
     record: int = 90
     pace: float = 0.5
     seed: int = 4

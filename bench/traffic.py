@@ -117,7 +117,7 @@ class Traffic:
     async def redraws(self, tenant: str) -> None:
         mine = [run_id for owner, run_id in self._finished if owner == tenant]
         if not mine:
-            return
+            return None
         run_id = self._chance.choice(mine)
         self._finished.remove((tenant, run_id))  # nobody else wishes anything of it meanwhile
         wish = {
