@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-COLOURS = "tab10"
-
 
 def soak(result: Mapping[str, Any], path: Path) -> None:
     """Memory, open files, tasks, Redis keys, journal rows over time, and the calls' latencies."""
@@ -19,6 +17,27 @@ def soak(result: Mapping[str, Any], path: Path) -> None:
     _counts(axes[1][0], samples, lambda sample: sample["redis"]["keys"], "Redis keys, by kind")
     _counts(axes[1][1], samples, lambda sample: sample["journal"] | {"pictures": sample["blobs"]}, "rows and pictures")
     latencies(axes[1][2], result["calls"])
+    _save(figure, path)
+
+
+def load(results: Mapping[str, Any], path: Path) -> None:
+    """For each trial a row: documents begun and ended over time, the order of starts, memory, and latencies."""
+    figure, axes = _panels(len(results), 4, "Load: documents at once")
+    for row, (name, found) in zip(axes, results.items(), strict=True):
+        ended, starts = found["ends"], found["starts"]
+        row[0].step([at for at, _ in starts], range(1, len(starts) + 1), label="begun", where="post")
+        row[0].step(ended, range(1, len(ended) + 1), label="ended", where="post")
+        row[0].set_xlabel("seconds since the first post")
+        row[0].set_title(f"{name}: documents")
+        row[0].legend(fontsize=7)
+        for tenant in dict.fromkeys(tenant for _, tenant in starts):
+            places = [place for place, (_, whose) in enumerate(starts, 1) if whose == tenant]
+            row[1].step(places, range(1, len(places) + 1), label=tenant or "everybody", where="post")
+        row[1].set_xlabel("starts in all")
+        row[1].set_title("starts of each tenant")
+        row[1].legend(fontsize=7)
+        _over_time(row[2], found["samples"], "rss", "memory, MB", 1 / 2**20)
+        latencies(row[3], found["calls"])
     _save(figure, path)
 
 

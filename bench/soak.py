@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,17 +48,20 @@ class Shape(NamedTuple):
 
 
 def furnished(home: Path, shape: Shape, *, postgres: bool) -> House:
-    """A house with two tenants, and records that expire while one watches. Leases as they are by default."""
+    """A house whose records in Redis expire while one watches. Leases as they are by default."""
     more = {
-        "ORCHESTRATOR__AUTH": "keys",
         "ORCHESTRATOR__RUNS_AT_ONCE": "8",
-        "ORCHESTRATOR__LEASE_SECONDS": "10",
         "GENERATOR__LEASE_SECONDS": "5",
         "GENERATOR__RECORD_SECONDS": str(shape.record),
-        "LOG__LEVEL": "warning",
         PACE: str(shape.pace),
     }
-    return House(home, postgres=postgres, more=more)
+    return furnished_with(home, more, postgres=postgres)
+
+
+def furnished_with(home: Path, more: Mapping[str, str], *, postgres: bool) -> House:
+    """A house with keys for tenants."""
+    own = {"ORCHESTRATOR__AUTH": "keys", "ORCHESTRATOR__LEASE_SECONDS": "10", "LOG__LEVEL": "warning"}
+    return House(home, postgres=postgres, more=own | dict(more))
 
 
 async def keys_of(house: House, tenants: tuple[str, ...]) -> dict[str, str]:
@@ -82,7 +86,7 @@ async def soak(house: House, shape: Shape, progress: float = 60.0) -> dict[str, 
         looking = asyncio.create_task(samples.keep_taking("traffic", shape.look))
         telling = asyncio.create_task(_tell(samples, traffic, calls, progress))
         await _busy(traffic, shape.seconds, shape.every, chance)
-        await _stop(looking, telling)
+        await stop(looking, telling)
         print("    traffic is over; waiting for the records in Redis to expire", flush=True)
         await _expired(samples, shape)
         await _idle(samples, calls)
@@ -232,7 +236,7 @@ def _most(samples: list[Any]) -> dict[str, int]:
     return found
 
 
-async def _stop(*tasks: asyncio.Task[None]) -> None:
+async def stop(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     for task in tasks:
