@@ -36,7 +36,8 @@ AT_MOST = 60
 
 class Shape(NamedTuple):
     """`seconds` of traffic, a caller every `every` seconds on average, a sample every `look` seconds. `warm`: seconds
-    of traffic before the first weighing. `record`: seconds for which the generator keeps a job's record in Redis."""
+    of traffic before the first weighing. `record`: seconds for which the generator keeps a job's record in
+    Redis. `looks`: how often an idle house is looked at before it is weighed."""
 
     seconds: float = 1800.0
     every: float = 3.0
@@ -45,6 +46,7 @@ class Shape(NamedTuple):
     record: int = 90
     pace: float = 0.5
     seed: int = 4
+    looks: int = 2
 
 
 def furnished(home: Path, shape: Shape, *, postgres: bool) -> House:
@@ -80,7 +82,7 @@ async def soak(house: House, shape: Shape, progress: float = 60.0) -> dict[str, 
     chance = random.Random(shape.seed)
     try:
         await _busy(traffic, shape.warm, shape.every / 2, chance)
-        await _idle(samples, calls)
+        await _idle(samples, calls, shape)
         before = await samples.take("before")
         _say(samples, traffic, calls)
         looking = asyncio.create_task(samples.keep_taking("traffic", shape.look))
@@ -89,7 +91,7 @@ async def soak(house: House, shape: Shape, progress: float = 60.0) -> dict[str, 
         await stop(looking, telling)
         print("    traffic is over; waiting for the records in Redis to expire", flush=True)
         await _expired(samples, shape)
-        await _idle(samples, calls)
+        await _idle(samples, calls, shape)
         after = await samples.take("after")
         _say(samples, traffic, calls)
         keys = samples.keys_left()
@@ -178,7 +180,7 @@ async def _busy(traffic: Traffic, seconds: float, every: float, chance: random.R
     await asyncio.gather(*callers)
 
 
-async def _idle(samples: Samples, calls: Calls) -> None:
+async def _idle(samples: Samples, calls: Calls, shape: Shape) -> None:
     """Until no run is open, and the connections that are kept for a while have been dropped: one more look at each
     service lets their clients see so."""
     deadline = time.monotonic() + 300
@@ -189,7 +191,7 @@ async def _idle(samples: Samples, calls: Calls) -> None:
         await asyncio.sleep(2.0)
     else:
         calls.unexpected.append("runs are open 300 s after the last caller left")
-    for _ in range(2):
+    for _ in range(shape.looks):
         await asyncio.sleep(7.0)
         for _ in range(2):  # each orchestrator's turn: it asks the other services whether they are ready
             await calls.call("readyz", "GET", "/readyz")

@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 import structlog
@@ -67,6 +67,7 @@ _TENANT = re.compile(r"[A-Za-z0-9~][A-Za-z0-9._-]{0,63}", re.ASCII)
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 """What probes and Prometheus ask without a key: neither says anything of what callers sent."""
 _SHOWN_ERRORS = 20
+_METHODS = frozenset(HTTPMethod)
 
 
 def service_app(
@@ -237,7 +238,9 @@ class _Door:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "")
-        REQUEST_SECONDS.labels(self.service, scope["method"], route, status).observe(seconds)
+        # A caller may invent methods without end, and each would be a series that is kept for ever.
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        REQUEST_SECONDS.labels(self.service, method, route, status).observe(seconds)
         write = log.debug if route in ("/livez", "/readyz", "/metrics") else log.info
         write("request", method=scope["method"], path=scope["path"], status=status, seconds=round(seconds, 4))
 
