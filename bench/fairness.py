@@ -51,25 +51,38 @@ def judge(runs: Sequence[Begun], slots: int) -> dict[str, Any]:
     tenants as their runs began. `gap` and `overtaken`: the worst seen."""
     last_posted = max(run.posted for run in runs)
     judged = [run for run in runs if run.began > last_posted and slots < len(runs)]
-    waiting = Counter(run.tenant for run in judged)
-    tenants, counts, gap = sorted(waiting), Counter[str](), 0
-    for run in judged:
-        counts[run.tenant] += 1
-        waiting[run.tenant] -= 1
-        still = [counts[tenant] for tenant in tenants if waiting[tenant] > 0]
-        gap = max(gap, max(still, default=0) - min(still, default=0))
-    overtaken = max(
-        (
-            sum(other.tenant == run.tenant and other.number > run.number for other in judged[:at])
-            for at, run in enumerate(judged)
-        ),
-        default=0,
-    )
+    # What begins while there is room begins in the same moment: of it, only which runs they were is looked at.
+    room = max(0, slots - (len(runs) - len(judged)))
+    judged = sorted(judged[:room], key=lambda run: run.number) + judged[room:]
     return {
         "judged": len(judged),
-        "gap": gap,
-        "overtaken": overtaken,
+        "gap": (gap := _gap(judged, room)),
+        "overtaken": (overtaken := _overtaken(judged)),
         "ok": gap <= GAP and overtaken <= OVERTAKEN,
         "order": [run.tenant for run in runs],
         "began_before_the_last_was_posted": dict(Counter(run.tenant for run in runs if run.began <= last_posted)),
     }
+
+
+def _gap(judged: Sequence[Begun], room: int) -> int:
+    """By how many starts one tenant was ahead of another, both with runs that wait."""
+    waiting, counts, gap = Counter(run.tenant for run in judged), Counter[str](), 0
+    tenants = sorted(waiting)
+    for place, run in enumerate(judged, 1):
+        counts[run.tenant] += 1
+        waiting[run.tenant] -= 1
+        still = [counts[tenant] for tenant in tenants if waiting[tenant] > 0]
+        if place >= room and still:
+            gap = max(gap, max(still) - min(still))
+    return gap
+
+
+def _overtaken(judged: Sequence[Begun]) -> int:
+    """How many younger runs of its own tenant began before a run."""
+    return max(
+        (
+            sum(other.tenant == run.tenant and other.number > run.number for other in judged[:place])
+            for place, run in enumerate(judged)
+        ),
+        default=0,
+    )

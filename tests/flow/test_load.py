@@ -78,11 +78,13 @@ def begun(order: str) -> list[Begun]:
 def test_turns_are_fair_and_first_come_first_served_is_not():
     turns = fairness.judge(begun("abcabcababaaaaaa"), slots=2)
     assert turns["ok"] and turns["gap"] == 1 and turns["judged"] == 16
-    assert not fairness.judge(begun("aaaaaabbbc"), slots=2)["ok"]
-    assert fairness.judge(begun("aaaaaabbbc"), slots=10)["ok"], "there was room for all: nobody waited"
+    assert fairness.judge(begun("baabcabcabaaaa"), slots=3)["gap"] == 2, "two of the first three were one tenant's"
+    assert not fairness.judge(begun("aaaaaaabbbc"), slots=2)["ok"]
+    assert fairness.judge(begun("aaaaaaabbbc"), slots=11)["ok"], "there was room for all: nobody waited"
 
 
 def test_a_tenants_own_runs_begin_in_the_order_of_posting():
     runs = begun("aaaaaaaa")
     late = [*runs[1:], runs[0]._replace(began=runs[-1].began + timedelta(seconds=1))]
     assert fairness.judge(late, slots=2)["overtaken"] == 7 and not fairness.judge(late, slots=2)["ok"]
+    assert fairness.judge(late[:2] + late[-1:] + late[2:-1], slots=3)["overtaken"] == 0, "they began in one moment"
