@@ -245,7 +245,7 @@ def standing_in(home: Path, shape: Shape, *, postgres: bool = True) -> dict[str,
         PACE: str(shape.pace),
     }
     house: House = furnished_with(home, settings, postgres=postgres)
-    asks = []
+    asks: list[tuple[str, dict[str, Any]]] = []
     for tenant, share in SHARES.items():
         for _ in range(round(shape.documents * share)):
             number = len(asks) + 1

@@ -45,7 +45,7 @@ class Stack(NamedTuple):
 def up(home: Path, more: Mapping[str, str]) -> Iterator[Stack]:
     """The stack with everything of its own in `home`. `more`: settings, their names without the prefix."""
     ports = Ports.free()
-    said = {f"{name.upper()}__PORT": str(getattr(ports, name)) for name in ports._fields} | {"HOME": str(home)} | more
+    said = {f"{name.upper()}__PORT": str(getattr(ports, name)) for name in ports._fields} | {"HOME": str(home), **more}
     own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX) and name != "REDIS_URL"}
     environment = own | {f"{PREFIX}{name}": value for name, value in said.items()} | {"HF_HUB_OFFLINE": "1"}
     home.mkdir(parents=True, exist_ok=True)

@@ -155,20 +155,19 @@ class Traffic:
     async def is_wrong(self, tenant: str) -> None:
         """A request that must be refused, and leave nothing behind."""
         other = next((run_id for owner, run_id in self._finished if owner != tenant), "run_unknown")
-        method, path, rest, status = self._chance.choice(
-            [
-                ("POST", "/interleave", {"content": b'{"prompt": "x"'}, 400),
-                ("POST", "/interleave", {"json": self._ask(max_attempts=99)}, 422),
-                ("POST", "/interleave", {"json": self._ask(images=["data:image/png;base64,AAAA"])}, 422),
-                ("POST", "/interleave", {"json": self._ask(nonsense="x" * 50_000)}, 422),
-                ("GET", "/interleave?cursor=nowhere", {}, 422),
-                ("GET", f"/interleave/{other}", {}, 404),
-                ("DELETE", f"/interleave/{other}", {}, 404),
-                ("GET", f"/interleave/{other}/events", {}, 404),
-                ("PATCH", "/interleave", {}, 405),
-                ("GET", f"/nothing/{next(self._number)}", {}, 404),
-            ]
-        )
+        cases: list[tuple[str, str, dict[str, Any], int]] = [
+            ("POST", "/interleave", {"content": b'{"prompt": "x"'}, 400),
+            ("POST", "/interleave", {"json": self._ask(max_attempts=99)}, 422),
+            ("POST", "/interleave", {"json": self._ask(images=["data:image/png;base64,AAAA"])}, 422),
+            ("POST", "/interleave", {"json": self._ask(nonsense="x" * 50_000)}, 422),
+            ("GET", "/interleave?cursor=nowhere", {}, 422),
+            ("GET", f"/interleave/{other}", {}, 404),
+            ("DELETE", f"/interleave/{other}", {}, 404),
+            ("GET", f"/interleave/{other}/events", {}, 404),
+            ("PATCH", "/interleave", {}, 405),
+            ("GET", f"/nothing/{next(self._number)}", {}, 404),
+        ]
+        method, path, rest, status = self._chance.choice(cases)
         if rest.get("content"):
             rest |= {"headers": {"Content-Type": "application/json"}}
         await self.calls.call("wrong", method, path, tenant=tenant, expect=(status,), **rest)
