@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from bench import fairness, judged, local, plots
 from bench.calls import Calls, percentile
 from bench.house import PACE, House
-from bench.samples import Samples, Watched
+from bench.samples import Samples, Watched, server_errors
 from bench.soak import furnished_with, keys_of, stop, watched
 from interleavethinker.events import Status
 from services.orchestrator.tables import open_engine
@@ -178,7 +178,7 @@ def _result(
     ours = [name for name in memory if name != "postgres"]
     grown = [name for name in ours if memory[name]["most_mb"] - memory[name]["idle_mb"] > MAY_GROW_MB]
     fair = fairness.judge(runs, shape.at_once * sum(name in idle["parts"] for name in ("orchestrator", "one", "two")))
-    errors = sum(part.get("server_errors") or 0 for part in last["parts"].values())
+    errors = server_errors(idle, last)
     found = [f"{run_id}: {'; '.join(wrong)}" for run_id, wrong in seen["broken"].items()]
     found += callers.calls.unexpected
     found += [f"{name} grew from {memory[name]['idle_mb']} to {memory[name]['most_mb']} MB" for name in grown]

@@ -110,6 +110,15 @@ def prefix_of(key: str) -> str:
     return f"{namespace}:_kombu" if rest.startswith("_kombu") else f"{namespace}:{rest.partition(':')[0]}"
 
 
+def server_errors(before: Sample, after: Sample) -> int:
+    """Answers of all services between two samples that were a 5xx. While models are loaded, /readyz is one."""
+
+    def count(sample: Sample) -> int:
+        return sum(part.get("server_errors") or 0 for part in sample["parts"].values())
+
+    return count(after) - count(before)
+
+
 def pictures(store: Path) -> Sequence[Path]:
     """The files of an image store in a directory, of every tenant."""
     return [path for path in store.rglob("*") if path.is_file() and not path.name.startswith(".")]

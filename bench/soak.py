@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from bench import judged, plots
 from bench.calls import Calls
 from bench.house import PACE, House
-from bench.samples import Samples, Watched
+from bench.samples import Samples, Watched, server_errors
 from bench.traffic import Traffic
 from services.orchestrator.access import Permission
 from services.orchestrator.keys import Keys
@@ -111,7 +111,7 @@ def result(
     memory = {name: judged.memory(under_way, name) for name in before["parts"]}
     open_ = judged.left_open(before, after)
     left = judged.keys_left(keys)
-    errors = sum(part.get("server_errors") or 0 for part in after["parts"].values())
+    errors = server_errors(before, after)
     unexpected = traffic.calls.unexpected
     found = judged.problems(
         seen=seen, unexpected=unexpected, memory=memory, open_=open_, keys=left, server_errors=errors

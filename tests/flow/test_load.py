@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 @pytest.mark.redis
 def test_a_short_soak_leaves_nothing_behind(tmp_path: Path):
-    shape = soak.Shape(seconds=12, every=0.6, look=2, warm=3, record=8, pace=0.25, looks=1)
+    shape = soak.Shape(seconds=8, every=0.5, look=1, warm=2, record=5, pace=0.25, looks=1)
     found = soak.run(tmp_path, shape, postgres=False)
     assert found["problems"] == []
     assert found["runs"]["runs"] > 3 and found["calls"] and len(found["callers"]) > 3
