@@ -31,9 +31,13 @@ START_SECONDS = 60.0
 
 
 class PostgresServer:
-    """One server with its data in `directory`; can be killed and started again, as the trials need."""
+    """One server with its data in `directory`; can be killed and started again, as the trials need.
 
-    def __init__(self, directory: Path) -> None:
+    `durable`: commits reach the disk. Without, it is quicker, and only as safe as the machine does not crash.
+    """
+
+    def __init__(self, directory: Path, *, durable: bool = True) -> None:
+        self._durable = durable
         self.directory, self._binaries = directory, _within_reach(find_binaries(), directory)
         self._port, self._password = _free_port(), secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
@@ -55,6 +59,7 @@ class PostgresServer:
         if not data.exists():
             self._create(data)
         options = {"listen_addresses": "127.0.0.1", "port": self._port, "unix_socket_directories": ""}
+        options |= {} if self._durable else {"fsync": "off", "full_page_writes": "off"}
         flags = [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -121,13 +126,14 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """A running server for as long as the block lasts. Raises BadSettings when this machine has no binaries.
+def postgres_server(*, durable: bool = True) -> Iterator[PostgresServer]:
+    """A running server for as long as the block lasts (`durable` as there). Raises BadSettings when this machine has no
+    binaries.
 
     Its files lie directly under the system's temporary directory: the user it runs as must be able to reach them.
     """
     with tempfile.TemporaryDirectory(prefix="interleavethinker-postgres-", ignore_cleanup_errors=True) as directory:
-        server = PostgresServer(Path(directory))
+        server = PostgresServer(Path(directory), durable=durable)
         try:
             server.start()
             yield server

@@ -64,7 +64,7 @@ def postgres() -> Iterator[str]:
         yield given
         return
     try:
-        with postgres_server() as server:
+        with postgres_server(durable=False) as server:
             yield server.url
     except BadSettings as error:
         pytest.skip(error.detail)

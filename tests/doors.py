@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,32 +25,74 @@ WAIT = {"Prefer": "wait=120"}
 BOTH = (Permission.READ, Permission.WRITE)
 
 
-@asynccontextmanager
-async def opened(
-    path: Path,
+def orchestrator(
+    journal: str,
     blobs: Blobs,
-    *prompts: str,
+    *prompts: str | None,
     planner: Any = None,
     generator: Any = None,
     content: Any = None,
     verdicts: Any = (),
+    thinking: float = 0.0,
     **settings: Any,
-) -> AsyncIterator[tuple[FastAPI, httpx2.AsyncClient]]:
-    """An app on a journal under `path`, and a client of it that bears no key."""
-    app = create_app(
-        OrchestratorSettings(journal=f"sqlite:///{path}/journal.db", **settings),
+) -> FastAPI:
+    """An app whose planner writes a step for each prompt."""
+    return create_app(
+        OrchestratorSettings(journal=journal, **settings),
         planner=planner or FakePlanner(steps_of(*(prompts or ("a hill", "a snowman")))),
-        critic=FakeCritic(verdicts),
+        critic=FakeCritic(verdicts, pause=thinking),
         generator=generator or FakeGenerator(blobs),
         blobs=blobs,
         content=content,
     )
+
+
+@asynccontextmanager
+async def called(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client that bears no key, while the app is up."""
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=transport, base_url="http://door.test") as client,
+        httpx2.AsyncClient(transport=transport, base_url="http://door.test", timeout=300) as client,
     ):
+        yield client
+
+
+@asynccontextmanager
+async def opened(
+    path: Path, blobs: Blobs, *prompts: str | None, **how: Any
+) -> AsyncIterator[tuple[FastAPI, httpx2.AsyncClient]]:
+    """An app on a journal under `path`, and its client."""
+    app = orchestrator(f"sqlite:///{path}/journal.db", blobs, *prompts, **how)
+    async with called(app) as client:
         yield app, client
+
+
+class House:
+    """Orchestrators over one database and one store; each `open` is another replica, or the next start."""
+
+    def __init__(self, journal: str, blobs: Blobs) -> None:
+        self.journal, self.blobs = journal, blobs
+        self.generators: list[FakeGenerator] = []
+        self._stack = AsyncExitStack()
+
+    def app(self, *prompts: str | None, pause: float = 0.0, gate: Any = None, **how: Any) -> FastAPI:
+        self.generators.append(FakeGenerator(self.blobs, pause=pause, gate=gate))
+        return orchestrator(self.journal, self.blobs, *prompts, generator=self.generators[-1], **how)
+
+    async def open(self, *prompts: str | None, **how: Any) -> httpx2.AsyncClient:
+        """A client of a new one; it is closed at the test's end, or by `close`."""
+        return await self._stack.enter_async_context(called(self.app(*prompts, **how)))
+
+    async def close(self) -> None:
+        """Stop all of them, as a restart does."""
+        await self._stack.aclose()
+        self._stack = AsyncExitStack()
+
+    @property
+    def drawn(self) -> list[str]:
+        """The prompts drawn so far."""
+        return [job.prompt for generator in self.generators for job in generator.drawn]
 
 
 async def key(path: Path, tenant: str, permissions: Sequence[Permission] = BOTH) -> dict[str, str]:

@@ -18,7 +18,7 @@ from interleavethinker.events import Status
 from interleavethinker.ports import Blobs
 from interleavethinker.types import Value
 from services.anatomy import PROBLEM
-from services.orchestrator.door import EVENT_TYPES, DocumentView, Links, RunView, WebhookAsk
+from services.orchestrator.door import EVENT_TYPES, WebhookAsk
 from services.orchestrator.idempotency import FORM, Key
 from services.orchestrator.intake import Fetch
 from services.orchestrator.journal import Begun, Journal, RunSummary
@@ -28,6 +28,7 @@ from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stream import as_sse
+from services.orchestrator.views import DocumentView, Links, RunView
 from services.orchestrator.waiting import Place, positions, waiting
 from services.orchestrator.webhooks import Webhooks
 

@@ -1,6 +1,6 @@
 """The routes of POST /interleave and of the runs it makes.
 
-Deliberately not here: what a run does (`runs`), the shapes (`door`), and building the app (`app`).
+Deliberately not here: what a run does (`runs`), the shapes (`door`, `views`), and building the app (`app`).
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ from services.orchestrator.answers import (
     stream,
     taken_up,
 )
-from services.orchestrator.door import Ask, CancelView, DocumentView, ResumeAsk, RunList
+from services.orchestrator.door import Ask
 from services.orchestrator.edits import has_budget
 from services.orchestrator.rounds import draws_of
+from services.orchestrator.views import CancelView, DocumentView, RunList
+from services.orchestrator.wishes import ResumeAsk
 from services.strict import StrictRoute
 
 EVENT_STREAM: dict[str, Any] = {

@@ -1,29 +1,16 @@
 """The routes by which a caller goes on with a run: redraw, keep, branch, continue, and the word on a waiting plan.
 
-Deliberately not here: what each wish means (`edits`), and how a run is first asked for (`api`).
+Deliberately not here: the shapes (`wishes`), what each wish means (`edits`), and how a run is first asked for (`api`).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import ConfigDict, Field, StrictBool
 
-from interleavethinker.codec.fields import PROMPT_LIMIT
 from interleavethinker.document import fold
 from interleavethinker.events import PlanApproved
-from interleavethinker.types import (
-    AttemptCount,
-    Budget,
-    CriticMode,
-    GenerationParams,
-    InterleaveRequest,
-    Seed,
-    StepCount,
-    StepNumber,
-    Value,
-)
 from services.orchestrator.answers import (
     Accept,
     IdempotencyKey,
@@ -36,90 +23,15 @@ from services.orchestrator.answers import (
     problems,
     taken_up,
 )
-from services.orchestrator.door import (
-    CLEAN,
-    PLAIN,
-    SAYING,
-    DeliveryList,
-    DeliveryView,
-    DocumentView,
-    StepAsk,
-    WebhookAsk,
-)
-from services.orchestrator.edits import Later, branch, continued, edit_plan, has_budget, keep, redraw
+from services.orchestrator.edits import branch, continued, edit_plan, has_budget, keep, redraw
 from services.orchestrator.intake import hold
 from services.orchestrator.rounds import draws_of
+from services.orchestrator.views import DeliveryList, DeliveryView, DocumentView
+from services.orchestrator.wishes import Branch, Continue, Keep, PlanEdit, Redraw
 from services.strict import StrictRoute
 
 router = APIRouter(tags=["documents"], route_class=StrictRoute)
 StepPath = Annotated[int, Path(ge=1, le=1_000_000, description="the step's `index`", examples=[2])]
-
-
-def _examples(*examples: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": list(examples)})
-
-
-class Redraw(Value):
-    """A step to be drawn again. What is left out is as the plan and the run's request have it."""
-
-    model_config = _examples({}, {"prompt": "a snowman with a blue hat", "seed": 7, "later": "redraw"})
-    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_LIMIT), CLEAN, SAYING] | None = Field(
-        default=None, description="in place of the plan's"
-    )
-    seed: Seed | None = None
-    max_attempts: AttemptCount | None = None
-    budget: Budget | None = Field(default=None, description="the run's from here on; its drawings so far count")
-    later: Later = Field(default="stale", description="the steps after it: only marked as stale, or redrawn as well")
-
-
-class Keep(Value):
-    """Which attempt at the step is to stand."""
-
-    model_config = _examples({"attempt": 1})
-    attempt: StepNumber = Field(description="its `number`")
-
-
-class Another(Value):
-    """What a new run that goes on from this one takes otherwise; what is left out is as this one's request has it."""
-
-    seed: Seed | None = None
-    max_attempts: AttemptCount | None = None
-    critic: CriticMode | None = None
-    budget: Budget | None = None
-    params: GenerationParams | None = None
-    webhook: WebhookAsk | None = None
-
-    def of(self, request: InterleaveRequest) -> InterleaveRequest:
-        given = {
-            name: value for name in InterleaveRequest.model_fields if (value := getattr(self, name, None)) is not None
-        }
-        return request.model_copy(update=given)
-
-
-class Branch(Another):
-    """A new run that shares the steps before `from_step`."""
-
-    model_config = _examples({"from_step": 3, "seed": 8}, {"from_step": 2, "steps": [{"index": 2, "prompt": "a lake"}]})
-    from_step: StepNumber
-    steps: tuple[StepAsk, ...] | None = Field(
-        default=None, min_length=1, max_length=100, description="the plan from there on; null: as it is"
-    )
-
-
-class Continue(Another):
-    """A new run whose input images are this document's."""
-
-    model_config = _examples({"prompt": "Two more steps: the snowman at night."})
-    prompt: Annotated[str, Field(min_length=1, max_length=16_000), PLAIN, SAYING]
-    max_steps: StepCount | None = None
-    review_plan: StrictBool | None = None
-
-
-class PlanEdit(Value):
-    """The steps to draw, numbered without a gap, in place of all of the plan's."""
-
-    model_config = _examples({"steps": [{"index": 1, "instruction": "Roll a ball.", "prompt": "a white snowball"}]})
-    steps: tuple[StepAsk, ...] = Field(min_length=1, max_length=100)
 
 
 @router.post("/interleave/{run_id}/steps/{step}/redraw", **taken_up("The run goes on; follow the links.", 404))

@@ -45,7 +45,7 @@ class _Taken(NamedTuple):
 
 
 async def take_images(
-    given: Mapping[str, Sequence[str]], blobs: Blobs, limits: ImageLimits, fetch: Fetch | None = None
+    given: Mapping[str, Sequence[str]], blobs: Blobs, limits: ImageLimits, fetch: Fetch
 ) -> dict[str, tuple[ImageRef, ...]]:
     """Store the images of each field and name them. Each is a `data:` URL, bare base64, the digest of an image that
     this tenant has stored already, or a URL.
@@ -73,7 +73,7 @@ async def hold(blobs: Blobs, request: InterleaveRequest, *events: Event) -> None
         await blobs.put(await blobs.get(digest))
 
 
-async def _take(text: str, where: str, blobs: Blobs, limits: ImageLimits, fetch: Fetch | None) -> _Taken:
+async def _take(text: str, where: str, blobs: Blobs, limits: ImageLimits, fetch: Fetch) -> _Taken:
     if not _DIGEST.fullmatch(text):
         data = await _fetched(text, where, limits, fetch) if _URL.match(text) else _decode(text, where, limits)
         return await asyncio.to_thread(_as_png, data, where, limits)
@@ -84,9 +84,7 @@ async def _take(text: str, where: str, blobs: Blobs, limits: ImageLimits, fetch:
     return _Taken(png, *dimensions(png))
 
 
-async def _fetched(url: str, where: str, limits: ImageLimits, fetch: Fetch | None) -> bytes:
-    if fetch is None:
-        raise BadRequest(f"{where}: write data:image/png;base64,... or bare base64; URLs are not fetched")
+async def _fetched(url: str, where: str, limits: ImageLimits, fetch: Fetch) -> bytes:
     try:
         return await fetch(url, limits.bytes)
     except InterleaveError as error:

@@ -107,7 +107,9 @@ class OrchestratorSettings(BaseModel):
     references: ReferenceSettings = ReferenceSettings()
     filter: FilterSettings = FilterSettings()
     retention_days: float | None = Field(
-        default=None, gt=0, description="runs that ended longer ago are deleted with their images; None: never"
+        default=None,
+        gt=0,
+        description="ended runs that were asked for longer ago, and their images, are deleted; None: never",
     )
 
     @model_validator(mode="after")

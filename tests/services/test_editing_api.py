@@ -9,7 +9,7 @@ import httpx2
 
 from interleavethinker.events import Recorded
 from interleavethinker.http import read_sse
-from tests.services.conftest import House
+from tests.doors import House
 
 ASK = {"prompt": "a story"}
 WAIT = {"Prefer": "wait=300"}
@@ -138,7 +138,7 @@ async def test_a_plan_waits_for_its_word_also_over_a_restart(house: House):
     await until(client, run, "waiting")
     assert house.drawn == []
     await house.close()
-    client = await house.open("never", settings={"runs_at_once": 1})
+    client = await house.open("never", runs_at_once=1)
     assert (await made(client))["status"] == "succeeded", "a waiting run holds no place"
     edit = {"steps": [{"index": 1, "prompt": "a"}, {"index": 2, "prompt": "y"}, {"index": 3, "auxiliary_text": "end"}]}
     edited = (await client.put(f"/interleave/{run}/plan", json=edit)).json()

@@ -69,7 +69,8 @@ def until(true: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 def drawing_begun(http: httpx2.Client, job: ImageJob) -> JobStatus:
-    """Wait until the first denoising step of a long job is done."""
+    """Wait until the first denoising step of a long job is done; it may not even have been asked for yet."""
+    assert until(lambda: http.get(f"/v1/images/{job.id}").is_success)
     assert until(lambda: looked_at(http, job).progress.step > 0)
     return looked_at(http, job)
 

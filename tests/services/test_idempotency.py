@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from interleavethinker.blobs import DirectoryBlobs
-from tests.services.conftest import House
+from tests.doors import House
 from tests.services.test_editing_api import made, problem
 
 ASK = {"prompt": "a story"}
@@ -63,7 +63,7 @@ async def test_of_many_at_once_at_two_replicas_one_begins_a_run(houses: House):
 
 
 async def test_keys_are_forgotten_after_the_settings_time(houses: House):
-    client = await houses.open(settings={"idempotency_seconds": 0.2})
+    client = await houses.open(idempotency_seconds=0.2)
     first = await client.post("/interleave", json=ASK, headers=KEY)
     await asyncio.sleep(0.3)
     again = await client.post("/interleave", json=ASK, headers=KEY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.services.conftest import House
+from tests.doors import House
 from tests.services.test_editing_api import made, problem, until
 
 ASK = {"prompt": "a story"}
@@ -12,7 +12,7 @@ ASK = {"prompt": "a story"}
 
 async def test_a_queued_run_says_where_it_stands(house: House):
     gate = asyncio.Event()
-    client = await house.open("a", gate=gate, settings={"runs_at_once": 1})
+    client = await house.open("a", gate=gate, runs_at_once=1)
     runs = [(await client.post("/interleave", json=ASK | {"seed": seed})).json()["id"] for seed in range(3)]
     await until(client, runs[0], "processing")
     listed = (await client.get("/interleave", params={"status": "queued"})).json()["runs"]
@@ -32,7 +32,7 @@ async def test_a_queued_run_says_where_it_stands(house: House):
 
 
 async def test_a_full_queue_says_when_to_ask_again(house: House):
-    client = await house.open("a", pause=60, settings={"runs_at_once": 1, "queued_per_owner": 2})
+    client = await house.open("a", pause=60, runs_at_once=1, queued_per_owner=2)
     first = (await client.post("/interleave", json=ASK)).json()["id"]
     await until(client, first, "processing")
     key = {"Idempotency-Key": "the-second"}
@@ -50,7 +50,7 @@ async def test_a_full_queue_says_when_to_ask_again(house: House):
 
 async def test_seconds_in_the_queue_are_not_of_the_budget(house: House):
     gate = asyncio.Event()
-    client = await house.open("a", gate=gate, settings={"runs_at_once": 1})
+    client = await house.open("a", gate=gate, runs_at_once=1)
     await client.post("/interleave", json=ASK | {"seed": 1})
     waiting = (await client.post("/interleave", json=ASK | {"budget": {"max_seconds": 30}})).json()["id"]
     await asyncio.sleep(0.5)
@@ -77,7 +77,7 @@ async def test_runs_are_listed_by_status(house: House):
 
 
 async def test_a_canceled_run_leaves_no_hint_behind(house: House):
-    client = await house.open("a", "b", settings={"speculate": True}, thinking=60)
+    client = await house.open("a", "b", speculate=True, thinking=60)
     run = (await client.post("/interleave", json=ASK)).json()["id"]
     generator = house.generators[0]
     async with asyncio.timeout(300):

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -17,10 +16,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.codec import clean
-from services.orchestrator.app import create_app
 from services.orchestrator.idempotency import FORM
-from services.orchestrator.settings import OrchestratorSettings
-from tests.fakes import FakeCritic, FakeGenerator, FakePlanner, steps_of
+from tests.doors import orchestrator
 from tests.generator_stack import serving
 
 pytestmark = pytest.mark.slow
@@ -28,20 +25,11 @@ EXAMPLES = 15
 NUMBERS = count()
 
 
-def orchestrator(home: Path):
-    blobs = DirectoryBlobs(home / "blobs")
-    return create_app(
-        OrchestratorSettings(journal=f"sqlite:///{home}/journal.db", wait_seconds=0.5),
-        planner=FakePlanner(steps_of("a hill", None)),
-        critic=FakeCritic(),
-        generator=FakeGenerator(blobs),
-        blobs=blobs,
-    )
-
-
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(orchestrator(tmp_path_factory.mktemp("door"))) as url:
+    home = tmp_path_factory.mktemp("door")
+    app = orchestrator(f"sqlite:///{home}/journal.db", DirectoryBlobs(home / "blobs"), "a hill", None, wait_seconds=0.5)
+    with serving(app) as url:
         yield url
 
 
@@ -54,7 +42,8 @@ def run(url: str) -> str:
     return run_id
 
 
-schema = schemathesis.openapi.from_dict(orchestrator(Path("never-opened")).openapi())
+never_opened = orchestrator("postgresql://nobody@127.0.0.1/none", DirectoryBlobs("none"))
+schema = schemathesis.openapi.from_dict(never_opened.openapi())
 
 
 @schema.parametrize()

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from interleavethinker.blobs import DirectoryBlobs
 from services.orchestrator.settings import OrchestratorSettings
-from tests.services.conftest import House
+from tests.doors import House
 from tests.services.test_editing_api import made, problem
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of 32 bytes for testing").decode()
@@ -95,7 +95,7 @@ def settled(found: list[Any]) -> bool:
 
 async def test_the_events_wished_for_are_told_and_signed(houses: House):
     async with Receiver() as receiver:
-        client = await houses.open("a", settings={"webhooks": QUICK})
+        client = await houses.open("a", webhooks=QUICK)
         webhook = {"url": receiver.url, "events": ["planned", "finished"]}
         run = (await made(client, webhook=webhook))["id"]
         heard = await receiver.hears(2)
@@ -112,7 +112,7 @@ async def test_the_events_wished_for_are_told_and_signed(houses: House):
 
 async def test_it_is_told_again_until_it_is_taken_with_one_id(house: House):
     async with Receiver(500, None, 302, 429) as receiver:
-        client = await house.open("a", settings={"webhooks": QUICK})
+        client = await house.open("a", webhooks=QUICK)
         run = (await made(client, webhook={"url": receiver.url}))["id"]
         heard = await receiver.hears(5)
         (found,) = await deliveries(client, run, settled)
@@ -124,21 +124,21 @@ async def test_it_is_told_again_until_it_is_taken_with_one_id(house: House):
 async def test_what_is_due_outlives_a_restart(house: House):
     async with Receiver() as receiver:
         never = QUICK | {"look_seconds": 3600}
-        client = await house.open("a", settings={"webhooks": never})
+        client = await house.open("a", webhooks=never)
         await asyncio.sleep(0.1)
         run = (await made(client, webhook={"url": receiver.url}))["id"]
         (due,) = (await client.get(f"/interleave/{run}/deliveries")).json()["deliveries"]
         assert (due["state"], receiver.heard) == ("due", [])
         await house.close()
-        await house.open("a", settings={"webhooks": QUICK})
+        await house.open("a", webhooks=QUICK)
         (message,) = await receiver.hears(1)
     assert message.id == due["id"]
 
 
 async def test_two_replicas_do_not_both_tell_it(houses: House):
     async with Receiver() as receiver:
-        client = await houses.open("a", settings={"webhooks": QUICK})
-        await houses.open("a", settings={"webhooks": QUICK})
+        client = await houses.open("a", webhooks=QUICK)
+        await houses.open("a", webhooks=QUICK)
         webhook = {"url": receiver.url, "events": ["drawn", "judged", "finished"]}
         runs = [await made(client, webhook=webhook, seed=seed) for seed in range(3)]
         for run in runs:
@@ -148,7 +148,7 @@ async def test_two_replicas_do_not_both_tell_it(houses: House):
 
 async def test_it_is_given_up_in_the_end_and_says_why(house: House):
     async with Receiver(*[503] * 99) as receiver, Receiver(410) as gone:
-        client = await house.open("a", settings={"webhooks": QUICK | {"patience": 0.3}})
+        client = await house.open("a", webhooks=QUICK | {"patience": 0.3})
         first = (await made(client, webhook={"url": receiver.url}))["id"]
         second = (await made(client, webhook={"url": gone.url}, seed=1))["id"]
         (found,) = await deliveries(client, first, settled)
@@ -161,9 +161,7 @@ async def test_it_is_given_up_in_the_end_and_says_why(house: House):
 async def test_endpoints_of_the_settings_are_told_of_every_run_with_their_own_secret(house: House):
     async with Receiver() as receiver:
         endpoint = {"url": receiver.url, "secret": OTHER, "events": ["created", "finished"]}
-        client = await house.open(
-            "a", settings={"webhooks": QUICK | {"secret": None, "private": False, "endpoints": [endpoint]}}
-        )
+        client = await house.open("a", webhooks=QUICK | {"secret": None, "private": False, "endpoints": [endpoint]})
         await made(client)
         heard = await receiver.hears(2)
         assert {message.verified(OTHER)["type"] for message in heard} == {"run.created", "run.finished"}
@@ -174,7 +172,7 @@ async def test_endpoints_of_the_settings_are_told_of_every_run_with_their_own_se
 
 async def test_private_addresses_are_not_called(house: House):
     async with Receiver() as receiver:
-        client = await house.open("a", settings={"webhooks": QUICK | {"private": False}})
+        client = await house.open("a", webhooks=QUICK | {"private": False})
         webhook = {"url": receiver.url}
         response = await client.post("/interleave", json={"prompt": "a", "webhook": webhook})
         assert "not a public one" in problem(response, 422)
@@ -190,7 +188,7 @@ async def test_private_addresses_are_not_called(house: House):
     [{}, {"url": "https://a.example", "events": ["exploded"]}, {"url": "ftp://a.example"}, {"url": "x" * 2001}],
 )
 async def test_webhooks_that_cannot_be(house: House, webhook: dict[str, Any]):
-    client = await house.open("a", settings={"webhooks": QUICK})
+    client = await house.open("a", webhooks=QUICK)
     problem(await client.post("/interleave", json={"prompt": "a", "webhook": webhook}), 422)
 
 
