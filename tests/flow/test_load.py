@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -88,3 +89,17 @@ def test_a_tenants_own_runs_begin_in_the_order_of_posting():
     late = [*runs[1:], runs[0]._replace(began=runs[-1].began + timedelta(seconds=1))]
     assert fairness.judge(late, slots=2)["overtaken"] == 7 and not fairness.judge(late, slots=2)["ok"]
     assert fairness.judge(late[:2] + late[-1:] + late[2:-1], slots=3)["overtaken"] == 0, "they began in one moment"
+
+
+def test_the_report_says_what_was_measured():
+    report = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    soaked = json.loads(soak.RESULTS.read_text(encoding="utf-8"))
+    callers, statuses = sum(soaked["callers"].values()), soaked["runs"]["statuses"]
+    assert f"{callers} callers, {soaked['runs']['runs']} runs: {statuses['succeeded']} succeeded" in report
+    assert soaked["ok"] or "were not flat by the tolerance" in report
+    loaded = json.loads(load.RESULTS.read_text(encoding="utf-8"))
+    posts = " | ".join(
+        f"{loaded[trial]['calls']['POST'][percent]:.2f}" for trial in load.TRIALS for percent in ("p50", "p95", "p99")
+    )
+    assert f"| POST | {posts} |" in report
+    assert all(loaded[trial]["runs"]["statuses"] == {"succeeded": loaded[trial]["posted"]} for trial in load.TRIALS)
