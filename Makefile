@@ -11,7 +11,7 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.o
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format train-generator train-planner train-critic eval ablation faults clean
+.PHONY: help setup demo up test check format train-generator train-planner train-critic eval ablation faults load soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,12 @@ ablation: setup ## what each part of the method buys: evaluation/results/ablatio
 
 faults: setup ## kill and starve every part in every phase of a document: bench/results/faults.json
 	$(BIN)/python -m bench.faults
+
+load: setup ## 200 documents at once, on stand-in models and on the small ones: bench/results/load.json and its picture
+	$(BIN)/python -m bench.load
+
+soak: setup ## half an hour of mixed traffic, and what is left of it: bench/results/soak.json and its picture
+	$(BIN)/python -m bench.soak
 
 clean: ## remove caches, and nothing that took long to make
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import httpx2
@@ -25,6 +25,7 @@ from interleavethinker.settings import PREFIX
 
 START_SECONDS = 120.0
 LEASE_SECONDS = 2.0
+PACE = "BENCH_PACE"
 FAKETIME = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1")
 
 
@@ -64,10 +65,19 @@ def until(holds: Callable[[], bool], otherwise: str, seconds: float = START_SECO
 
 
 class House:
-    """`home` holds its files. `postgres`: the journal is there, with two orchestrators; else SQLite, with one."""
+    """`home` holds its files. `postgres`: the journal is there, with two orchestrators; else SQLite, with one. `more`:
+    settings beside its own, their names without the prefix; and BENCH_PACE (`bench.models`)."""
 
-    def __init__(self, home: Path, *, postgres: bool, store: Path | None = None, journal: Path | None = None) -> None:
-        self.home, self.blobs = home, store or home / "blobs"
+    def __init__(
+        self,
+        home: Path,
+        *,
+        postgres: bool,
+        store: Path | None = None,
+        journal: Path | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        self.home, self.blobs, self._more = home, store or home / "blobs", more or {}
         home.mkdir(parents=True, exist_ok=True)
         self._http = httpx2.Client(timeout=5.0)
         names = ("redis", "chat", "planner", "critic", "generator", "one", "two")
@@ -148,10 +158,11 @@ class House:
             "GENERATOR__BACKEND": "bench.models",
             "GENERATOR__LEASE_SECONDS": str(LEASE_SECONDS),
             "ORCHESTRATOR__PORT": str(self.ports.get(name, 0)),
-        }
+        } | {name: value for name, value in self._more.items() if name != PACE}
         own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         quiet = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1"}
-        return own | quiet | {f"{PREFIX}{name}": value for name, value in settings.items()}
+        pace = {PACE: self._more[PACE]} if PACE in self._more else {}
+        return own | quiet | pace | {f"{PREFIX}{name}": value for name, value in settings.items()}
 
     def _answers(self, url: str) -> bool:
         with contextlib.suppress(httpx2.TransportError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -28,7 +29,9 @@ PROMPTS = ("a first hill", "a second ball", "a third hat")
 REDRAWN = "a second ball"
 """The critic refuses this one once."""
 REFINED = "a second round ball"
-PLAN_SECONDS, JUDGE_SECONDS, STEP_SECONDS, DECODE_SECONDS = 1.2, 0.5, 0.12, 0.4
+PACE = float(os.environ.get("BENCH_PACE", "1"))
+"""All latencies are multiplied by it."""
+PLAN_SECONDS, JUDGE_SECONDS, STEP_SECONDS, DECODE_SECONDS = 1.2 * PACE, 0.5 * PACE, 0.12 * PACE, 0.4 * PACE
 DENOISE_STEPS = 4
 
 

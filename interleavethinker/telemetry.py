@@ -38,6 +38,7 @@ REQUEST_SECONDS = Histogram(
     "Seconds until the last byte of an answer, by route as it is declared.",
     ["service", "method", "route", "status"],
 )
+TASKS = Gauge("interleavethinker_asyncio_tasks", "Tasks of the event loop, the one that answers among them.")
 SERVICE_AWAY = Gauge("interleavethinker_service_away", "1 while calls to a service fail at once: it is away.", ["url"])
 SERVING = Info("interleavethinker_serving", "What is really loaded: model, backend, device, prompt pack.", ["service"])
 

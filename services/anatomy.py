@@ -7,6 +7,7 @@ it says of tenants.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import re
@@ -14,7 +15,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 import structlog
@@ -30,7 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from interleavethinker import __version__, http
 from interleavethinker.errors import BadRequest, InterleaveError, Unauthenticated, Unavailable
 from interleavethinker.settings import InternalSettings, load_section
-from interleavethinker.telemetry import REQUEST_SECONDS, configure_logging
+from interleavethinker.telemetry import REQUEST_SECONDS, TASKS, configure_logging
 from services.strict import StrictRoute
 
 log = structlog.get_logger(__name__)
@@ -66,6 +67,7 @@ _TENANT = re.compile(r"[A-Za-z0-9~][A-Za-z0-9._-]{0,63}", re.ASCII)
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 """What probes and Prometheus ask without a key: neither says anything of what callers sent."""
 _SHOWN_ERRORS = 20
+_METHODS = frozenset(HTTPMethod)
 
 
 def service_app(
@@ -110,6 +112,7 @@ def service_app(
     @app.get("/metrics", tags=["operation"], response_class=Response)
     async def metrics() -> Response:
         """Prometheus text format."""
+        TASKS.set(len(asyncio.all_tasks()))
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     app.add_exception_handler(InterleaveError, _on_own_error)
@@ -235,7 +238,9 @@ class _Door:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "")
-        REQUEST_SECONDS.labels(self.service, scope["method"], route, status).observe(seconds)
+        # A caller may invent methods without end, and each would be a series that is kept for ever.
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        REQUEST_SECONDS.labels(self.service, method, route, status).observe(seconds)
         write = log.debug if route in ("/livez", "/readyz", "/metrics") else log.info
         write("request", method=scope["method"], path=scope["path"], status=status, seconds=round(seconds, 4))
 

@@ -24,6 +24,9 @@ from services.generator_service.settings import GeneratorSettings
 
 ANYONE = "anyone"
 """Who wants a job, where no run is named."""
+MOST_CONNECTIONS = 10_000
+"""To Redis, whose own limit this is by default. Whoever waits for a job holds one, and the client's default of 100 is
+less than the runs that may wait."""
 
 JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="the job's digest: SHA-256 of its canonical JSON")]
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})")
@@ -46,7 +49,7 @@ Urgency = Annotated[Priority, Header(alias="Priority", description="speculative:
 
 def build_app(settings: GeneratorSettings, redis_url: str, blobs: Blobs) -> FastAPI:
     """The service on the given Redis and image store."""
-    client = aioredis.Redis.from_url(redis_url, decode_responses=True)
+    client = aioredis.Redis.from_url(redis_url, decode_responses=True, max_connections=MOST_CONNECTIONS)
     jobs = Jobs(client, sender(celery_app(settings, redis_url)), settings)
 
     async def ready() -> list[str]:

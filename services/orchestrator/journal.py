@@ -179,11 +179,10 @@ class Journal:
 
     async def events(self, run_id: str, *, after: int = 0) -> list[Recorded]:
         """The run's events with a `seq` above `after`. Raises NotFound for an unknown run."""
-        query = select(EVENTS).where(EVENTS.c.run_id == run_id, EVENTS.c.seq > after).order_by(EVENTS.c.seq)
-        rows = await self._all(query)
-        if not rows and not await self._all(select(RUNS.c.id).where(RUNS.c.id == run_id)):
+        found = await self._events(run_id, after)
+        if not found and not await self._all(select(RUNS.c.id).where(RUNS.c.id == run_id)):
             raise _unknown(run_id)
-        return [Recorded(run_id=run_id, seq=row.seq, at=row.at, event=EVENT.validate_json(row.body)) for row in rows]
+        return found
 
     async def document(self, run_id: str) -> Document:
         """The run's document as it stands. Raises NotFound."""
@@ -196,7 +195,7 @@ class Journal:
         while True:
             async with news:  # held while looking, so that no wake-up can fall between looking and waiting
                 final = (await self.run(run_id)).status.final
-                events = await self.events(run_id, after=after)
+                events = await self._events(run_id, after)  # that there is such a run was just seen
                 if not events:
                     if final:
                         return
@@ -240,6 +239,11 @@ class Journal:
         rows = await self._all(query)
         more = len(rows) > limit
         return Page([_summary(row) for row in rows[:limit]], str(rows[limit - 1].number) if more else None)
+
+    async def _events(self, run_id: str, after: int) -> list[Recorded]:
+        query = select(EVENTS).where(EVENTS.c.run_id == run_id, EVENTS.c.seq > after).order_by(EVENTS.c.seq)
+        rows = await self._all(query)
+        return [Recorded(run_id=run_id, seq=row.seq, at=row.at, event=EVENT.validate_json(row.body)) for row in rows]
 
     async def _all(self, query: Select) -> Sequence[Row]:
         with answering():

@@ -197,6 +197,15 @@ async def test_metrics_count_by_route(client: ServiceClient):
         'interleavethinker_http_request_seconds_count{method="POST",route="/echo",service="room",status="200"}' in text
     )
     assert "interleavethinker_step_seconds_bucket" in text
+    assert "interleavethinker_asyncio_tasks " in text
+
+
+async def test_invented_methods_add_no_series(url: str, client: ServiceClient):
+    async with httpx2.AsyncClient(base_url=url) as stranger:
+        for number in range(3):
+            assert (await stranger.request(f"INVENTED{number}", "/echo")).status_code == 405
+    text = (await client.call("GET", "/metrics")).text
+    assert 'method="other"' in text and "INVENTED" not in text
 
 
 SPEAKING = """

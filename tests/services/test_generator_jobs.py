@@ -6,8 +6,10 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import celery.worker.state
+import httpx2
 import pytest
 import redis
 import redis.asyncio as aioredis
@@ -20,6 +22,7 @@ from interleavethinker.jobs import CancelAnswer, JobState, Priority
 from interleavethinker.redis_server import redis_server
 from interleavethinker.settings import RedisSettings
 from interleavethinker.types import Drawing, ImageJob, ImageRef
+from services.generator_service.app import build_app
 from services.generator_service.backends.base import DeviceLost, Loaded, OnStep
 from services.generator_service.jobs import Jobs
 from services.generator_service.keys import Keys
@@ -262,3 +265,13 @@ async def test_a_worker_outlives_a_job_that_fails(
     assert says in status.problem.detail
     assert bool(celery.worker.state.should_stop) is stops
     celery.worker.state.should_stop = None
+
+
+async def test_more_callers_may_wait_than_a_pool_has_connections_by_default(room: Room, redis_url: str, tmp_path: Path):
+    app = build_app(SETTINGS, redis_url, DirectoryBlobs(tmp_path))
+    job = ImageJob(prompt="a red cat", seed=4)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://generator") as caller:
+        path, body = f"/v1/images/{job.id}", job.model_dump(mode="json")
+        await caller.put(path, json=body)
+        answers = await asyncio.gather(*(caller.get(path, params={"wait": 3}, timeout=60) for _ in range(130)))
+    assert {answer.status_code for answer in answers} == {200}
