@@ -14,7 +14,16 @@ import pytest
 from PIL import Image
 
 from interleavethinker.client import Unreached
-from interleavethinker.errors import BadRequest, Conflict, InterleaveError, NotFound, Unauthenticated, Unavailable
+from interleavethinker.client.access import Patience
+from interleavethinker.errors import (
+    BadRequest,
+    Conflict,
+    InterleaveError,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
 from interleavethinker.events import Status
 from tests import doors
 from tests.client import either
@@ -172,20 +181,25 @@ def either_events(url: str, run_id: str) -> Iterator[str]:
             yield line.removeprefix("event: ")
 
 
-def test_a_limit_is_waited_out_where_it_is_short(kind: str, tmp_path: Path):
+def test_a_limit_that_is_too_far_off_is_told(kind: str, tmp_path: Path):
     with (
         orchestra(tmp_path, pause=0.1, queued_per_owner=1, runs_at_once=1) as url,
-        either.client(kind, url, patience=0.5) as impatient,
-        either.client(kind, url) as patient,
+        either.client(kind, url, patience=0.5) as client,
+        pytest.raises(InterleaveError) as full,
     ):
-        impatient.ask(PROMPT)
-        impatient.ask(PROMPT)
-        with pytest.raises(InterleaveError) as full:
-            for _ in range(4):
-                impatient.ask(PROMPT)
-        assert (full.value.code, full.value.status) == ("queue_full", 429)
-        assert full.value.extra["retry_after"] > 0.5
-        assert patient.interleave(PROMPT).id, "asked again when the service said"
+        for _ in range(6):
+            client.ask(PROMPT)
+    assert (full.value.code, full.value.status) == ("queue_full", 429)
+    assert full.value.extra["retry_after"] > 0.5
+
+
+def test_what_is_waited_out():
+    patience = Patience(10)
+    assert patience.hook(RateLimited("slowly", retry_after=2)) == 2.0
+    assert patience.hook(RateLimited("slowly", retry_after=20)) is False
+    assert patience.hook(BadRequest("no")) is False
+    assert patience.hook(Unreached("gone")) is True, "it had answered before"
+    assert Patience(10).hook(Unreached("nobody")) is False
 
 
 def test_a_document_is_worked_on_after_it_was_made(client: Any):

@@ -10,8 +10,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SERVERS = {
-    "alembic", "asyncpg", "aiosqlite", "celery", "diffusers", "fastapi", "joserfc", "kombu", "limits", "obstore", "openai",
-    "prometheus_client", "redis", "services", "sqlalchemy", "starlette", "structlog", "torch", "transformers", "uvicorn",
+    "aiosqlite", "alembic", "asyncpg", "celery", "diffusers", "fastapi", "joserfc", "kombu", "limits", "obstore",
+    "openai", "prometheus_client", "redis", "services", "sqlalchemy", "starlette", "structlog", "torch",
+    "transformers", "uvicorn",
 }  # fmt: skip
 WITHOUT = f"""
 import sys
@@ -27,7 +28,8 @@ from interleavethinker.document import Document
 from interleavethinker.client import taking
 from interleavethinker.types import Brief, InterleaveRequest
 from datetime import datetime, UTC
-made = Document(run_id="run", status="succeeded", created_at=datetime.now(UTC), request=InterleaveRequest(brief=Brief(prompt="x")))
+request = InterleaveRequest(brief=Brief(prompt="x"))
+made = Document(run_id="run", status="succeeded", created_at=datetime.now(UTC), request=request)
 assert "made by machine" in taking.notebook(made, {})
 import interleavethinker.cli
 """
