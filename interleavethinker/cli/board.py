@@ -83,8 +83,12 @@ class Board:
 
     def _share(self) -> str:
         """How far the drawing is, where the service tells."""
-        step, of = (self.told or {}).get("step"), (self.told or {}).get("of")
-        return f" {100 * step // of} %" if isinstance(step, int) and isinstance(of, int) and of > 0 else ""
+        told = self.told or {}
+        done, of = told.get("done"), told.get("of")
+        if isinstance(done, int) and isinstance(of, int) and of > 0:
+            return f" {100 * done // of} %"
+        waiting = told.get("waiting")
+        return f", {waiting['ahead']} before it" if isinstance(waiting, dict) and waiting.get("ahead") else ""
 
     def _foot(self, document: Document) -> Table:
         done, total = _done(document), len(document.steps)
@@ -107,7 +111,10 @@ class Board:
         return foot
 
     def _left(self, done: int, total: int) -> float | None:
-        """Seconds, by what the steps took that were finished while this was looked at."""
+        """Seconds: the service's estimate, else by what the steps took that were finished while this was looked at."""
+        run = (self.told or {}).get("run")
+        if isinstance(run, dict) and isinstance(run.get("remaining_estimate"), int | float) and not self._ended:
+            return float(run["remaining_estimate"])
         seen = done - (self._done_before or 0)
         if not self._whole or seen < 1 or done >= total or self._ended:
             return None
