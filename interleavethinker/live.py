@@ -86,6 +86,8 @@ class Telling:
             self._say(f"\n[bold]{drawn.step}. {name}[/]")
         line = Text.assemble(("  draw  ", "magenta"), ("again  ", "magenta") if before else "")
         for piece in changes(before.job.prompt if before else drawn.job.prompt, drawn.job.prompt):
+            if piece.kind == "removed" and not self._console.is_terminal:
+                continue  # struck out is all that tells it from the rest
             line.append(piece.text, style=STYLES[piece.kind]).append(" ")
         self._console.print(line.append(f" {seconds:.1f} s", style="dim"), highlight=False)
 

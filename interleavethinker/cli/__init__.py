@@ -13,4 +13,4 @@ def main() -> None:
     from interleavethinker.cli.words import app
 
     with ending():
-        app()
+        app(prog_name="interleavethinker")

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.padding import Padding
 
 from interleavethinker.cli.board import Board
@@ -103,5 +104,5 @@ class Table:
         document = fold(self._events)
         step = next(each for each in document.steps if each.step.index == number)
         if step.image:
-            self._console.print(f"[bold]{number}. {step.step.name}[/]")
+            self._console.print(f"[bold]{number}. {escape(step.step.name)}[/]")
             self._console.print(Padding(thumbnail(self._picture(step.image.digest)), (0, 0, 1, 3)))

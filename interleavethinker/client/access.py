@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypedDict
 
 import httpx2
 
@@ -19,6 +20,12 @@ CONNECT_SECONDS = 5.0
 
 class Unreached(Unavailable):
     """Nobody heard the call."""
+
+
+class Retrying(TypedDict):
+    attempts: int | None
+    timeout: float | None
+    wait_jitter: float
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,12 @@ class Access:
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+
+    @property
+    def retrying(self) -> Retrying:
+        """For stamina's callers."""
+        tries, seconds = (None, self.patience) if self.patience > 0 else (1, None)
+        return {"attempts": tries, "timeout": seconds, "wait_jitter": 0.2}
 
     def timeouts(self, quiet: float | None = None) -> httpx2.Timeout:
         """`quiet`: seconds without a byte, where it is not `timeout`."""

@@ -18,7 +18,7 @@ class AsyncWire:
     def __init__(self, access: Access, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self.access = access
         self._patience = Patience(access.patience)
-        self._again = stamina.AsyncRetryingCaller(attempts=None, timeout=access.patience, wait_jitter=0.2)
+        self._again = stamina.AsyncRetryingCaller(**access.retrying)
         self._http = httpx2.AsyncClient(
             base_url=access.url, headers=access.headers, timeout=access.timeouts(), transport=transport
         )

@@ -19,7 +19,7 @@ class Wire:
     def __init__(self, access: Access, transport: httpx2.BaseTransport | None = None) -> None:
         self.access = access
         self._patience = Patience(access.patience)
-        self._again = stamina.RetryingCaller(attempts=None, timeout=access.patience, wait_jitter=0.2)
+        self._again = stamina.RetryingCaller(**access.retrying)
         self._http = httpx2.Client(
             base_url=access.url, headers=access.headers, timeout=access.timeouts(), transport=transport
         )
