@@ -32,6 +32,7 @@ from interleavethinker.stack.part import Part
 
 REPOSITORY = Path(__file__).parents[1]
 OURS = re.compile(r"services\.\w+")
+PORTS = {"orchestrator": 8080, "planner": 8081, "critic": 8082, "generator": 8083}
 READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
 
@@ -78,17 +79,14 @@ class Places:
         """The service's own, and nothing of ours that the caller's shell happens to hold."""
         bare = {name: value for name, value in os.environ.items() if not name.startswith("INTERLEAVETHINKER_")}
         said = {name: self.here(value) for name, value in (service.get("environment") or {}).items() if value}
-        ports = {
-            f"INTERLEAVETHINKER_{name.upper()}__PORT": str(self._ports[inside])
-            for name, inside in (("orchestrator", 8080), ("planner", 8081), ("critic", 8082), ("generator", 8083))
-        }
+        ports = {f"INTERLEAVETHINKER_{name.upper()}__PORT": str(self._ports[inside]) for name, inside in PORTS.items()}
         image = {"INTERLEAVETHINKER_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}  # what the Dockerfile says
         return bare | image | said | ports
 
 
 @contextmanager
-def twin(home: Path, *arguments: str) -> Iterator[str]:
-    """The stack, up and healthy; the orchestrator's URL. Raises Unavailable, PartDied, BadSettings."""
+def twin(home: Path, *arguments: str) -> Iterator[dict[str, str]]:
+    """The stack, up and healthy; its services' URLs by name. Raises Unavailable, PartDied, BadSettings."""
     services = described(*arguments)["services"]
     ours = {name: service for name, service in services.items() if OURS.match((service.get("command") or [""])[0])}
     home = home.absolute()
@@ -109,7 +107,7 @@ def twin(home: Path, *arguments: str) -> Iterator[str]:
             waited_for = any(name in (other.get("depends_on") or {}) for other in ours.values())
             if waited_for or name == "orchestrator":
                 _until_healthy(parts[name], service["healthcheck"]["test"], places)
-        yield f"http://127.0.0.1:{places.port(8080)}"
+        yield {name: f"http://127.0.0.1:{places.port(inside)}" for name, inside in PORTS.items()}
 
 
 def _in_order(services: Mapping[str, Any]) -> list[str]:
@@ -164,8 +162,10 @@ def main() -> None:
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     arguments = ("--env-file", chosen.env_file) if chosen.env_file else ()
-    with twin(chosen.home, *arguments) as url:
-        print(f"all parts are healthy: {url}  (logs in {chosen.home}/logs, Ctrl-C ends it)", flush=True)
+    with twin(chosen.home, *arguments) as urls:
+        print(
+            f"all parts are healthy: {urls['orchestrator']}  (logs in {chosen.home}/logs, Ctrl-C ends it)", flush=True
+        )
         signal.pause()
 
 
