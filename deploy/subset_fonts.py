@@ -50,7 +50,7 @@ def main(source: Path) -> None:
         *OTHER_CJK,
     }
     made(
-        source, "NotoSansCJK-Regular.ttc", cjk - set(LATIN), out="NotoSansCJKsc-Regular.otf", features=("locl", "ccmp")
+        source, "NotoSansCJK-Regular.ttc", cjk - (set(LATIN) - set(range(0x2010, 0x2050))), out="NotoSansCJKsc-Regular.otf", features=("locl", "ccmp")
     )
 
 

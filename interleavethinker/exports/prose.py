@@ -1,7 +1,7 @@
 """A model's text, which may be Markdown, as a small tree that every format can lay out.
 
-Only structure comes through: markup other than Markdown is text, pictures are their alternative text, links that are not
-https are their words. Deliberately not here: escaping, which is each format's own.
+Only structure comes through: markup other than Markdown is text, pictures are their alternative text, links that are
+not https are their words. Deliberately not here: escaping, which is each format's own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can be told of a text by its characters: the language that its script suggests, its direction, and how wide it is.
+"""What can be told of a text by its characters: the language that its script suggests, its direction, its width.
 
 Script is no language: Latin letters are taken for English, the language of the exports' own words, unless the caller
 says otherwise; Han characters beside kana are Japanese, alone Chinese.

@@ -1,4 +1,4 @@
-"""All that a format shows of a document, gathered once: texts as blocks, pictures ready for the eye, and what made them.
+"""All that a format shows of a document, gathered once: texts as blocks, pictures made ready, and what made them.
 
 Deliberately not here: layout and escaping, which are the formats' own, and the words for outcomes (`view`).
 """
