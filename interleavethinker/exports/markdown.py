@@ -20,7 +20,9 @@ def make(shown: Shown) -> bytes:
     """One file: the pictures are in it as data: URLs, at the end, where they are in no reader's way."""
     refs = [*shown.document.request.brief.images, *(step.image for step in view.steps(shown.document) if step.image)]
     # The digest is in the names so that no link definition in a model's text can be taken for one of these.
-    names = {ref.digest: f"picture-{number}-{ref.digest[:12]}" for number, ref in enumerate(dict.fromkeys(refs), start=1)}
+    names = {
+        ref.digest: f"picture-{number}-{ref.digest[:12]}" for number, ref in enumerate(dict.fromkeys(refs), start=1)
+    }
     text = "\n\n".join(_blocks(shown.document, shown, {digest: f"[{name}]" for digest, name in names.items()}))
     media = {ref.digest: ref.media_type for ref in refs}
     ends = [f"[{name}]: {data_url(enlarged(shown.images[it]), media[it])}" for it, name in names.items()]

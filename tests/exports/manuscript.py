@@ -56,9 +56,7 @@ def manuscript(*, prompt: str = PROMPT, size: tuple[int, int] = (640, 480)) -> t
 def in_one_language(language: str) -> tuple[Document, dict[str, bytes]]:
     """Only the steps in that language, with a request in it: a document that is, say, Arabic throughout."""
     document, images = manuscript()
-    kept = tuple(
-        entry for entry, (spoken, *_) in zip(document.steps, TEXTS, strict=True) if spoken == language
-    )
+    kept = tuple(entry for entry, (spoken, *_) in zip(document.steps, TEXTS, strict=True) if spoken == language)
     brief = Brief(prompt=kept[0].step.instruction or "")
     return document.model_copy(update={"steps": kept, "request": InterleaveRequest(brief=brief)}), images
 
@@ -68,7 +66,9 @@ def colour(number: int) -> tuple[int, int, int]:
     return (40 + 16 * number, 255 - 20 * number, (97 * number) % 256)
 
 
-def _step(number: int, entry: tuple[str, str, str | None, str, str | None], size: tuple[int, int], images: dict[str, bytes]) -> DocumentStep:
+def _step(
+    number: int, entry: tuple[str, str, str | None, str, str | None], size: tuple[int, int], images: dict[str, bytes]
+) -> DocumentStep:
     _, name, instruction, auxiliary, _ = entry
     wide, high = size
     shape = ((wide, high), (high, wide), (wide, wide), (wide * 2, high))[number % 4] if number != 2 else (96, 96)
