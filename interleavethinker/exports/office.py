@@ -1,4 +1,4 @@
-"""What Word and PowerPoint files share: fonts by language, pictures that both can hold, and files without the moment."""
+"""What Word and PowerPoint files share: fonts by language, pictures that both can hold, files without the moment."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def _fonts(system: bool) -> typst.Fonts:
 
 @cache
 def _families(system: bool) -> tuple[str, ...]:
-    """What is looked through for a character, in this order: the scripts' fonts, then what is to be had for anything."""
+    """What is looked through for a character, in this order: the scripts' fonts, then those with a bit of all."""
     ours = {each.family for each in _fonts(False).fonts() if each.path}
     scripts = sorted(ours - {"Noto Sans", *_LAST})
     return (*scripts, *(name for name in _LAST if name in ours))

@@ -1,4 +1,4 @@
-"""A document such as no model should ever write, and some will: twelve pictures, ten scripts, long captions, Markdown."""
+"""A document that has it all: twelve pictures of all shapes, a dozen scripts, long captions, Markdown."""
 
 from __future__ import annotations
 
