@@ -92,6 +92,7 @@ def test_a_cut_stream_goes_on_where_it_stopped(kind: str, client: Any, url: str)
         assert list(cut.follow(run, after=3)) == whole[3:]
 
 
+@pytest.mark.slow
 def test_a_line_that_never_holds_is_given_up(kind: str, client: Any, url: str):
     run = client.ask(PROMPT)
     client.run(run).wait()
@@ -235,6 +236,19 @@ def test_a_plan_is_looked_at_first(client: Any):
     assert [step.value.finished for step in run.document().steps] == [True]
     with pytest.raises(Conflict, match="waits for nobody"):
         run.approve()
+
+
+def test_progress_is_told_between_the_events(kind: str, tmp_path: Path):
+    with orchestra(tmp_path, pause=0.3) as url, either.client(kind, url) as client:
+        told: list[Any] = []
+        run = client.interleave(PROMPT)
+        events = list(run.events(progress=told.append))
+        assert [recorded.seq for recorded in events] == list(range(1, len(events) + 1))
+        assert told, "the service tells of it"
+        assert run.progress == told[-1]
+        assert {"step", "number", "done", "of", "run"} <= told[-1].keys()
+        trace = run.trace()
+        assert (trace["run_id"], trace["status"]) == (run.id, "succeeded")
 
 
 def test_canceling(kind: str, tmp_path: Path):

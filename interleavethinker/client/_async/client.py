@@ -16,6 +16,7 @@ from interleavethinker.client._async.run import AsyncRun
 from interleavethinker.client._async.wire import AsyncWire
 from interleavethinker.client.access import QUIET_SECONDS, Access
 from interleavethinker.client.answers import Following, Progress, RunAbout, RunPage
+from interleavethinker.client.apart import pause_async
 from interleavethinker.client.asking import Continuation, Variations, Wishes, body
 from interleavethinker.document import Document
 from interleavethinker.errors import Unavailable
@@ -105,6 +106,7 @@ class AsyncClient(AsyncEdits):
         """
         told, whole = Following(after), False
         while not (whole and told.ended) and told.fruitless < FRUITLESS_STREAMS:
+            await pause_async(told.pause)
             quiet = self._quiet(run_id, until)
             response = await self._wire.open(f"/interleave/{run_id}/events", told.again(), quiet)
             whole = False

@@ -17,6 +17,7 @@ from interleavethinker.client._sync.run import Run
 from interleavethinker.client._sync.wire import Wire
 from interleavethinker.client.access import QUIET_SECONDS, Access
 from interleavethinker.client.answers import Following, Progress, RunAbout, RunPage
+from interleavethinker.client.apart import pause
 from interleavethinker.client.asking import Continuation, Variations, Wishes, body
 from interleavethinker.document import Document
 from interleavethinker.errors import Unavailable
@@ -106,6 +107,7 @@ class Client(Edits):
         """
         told, whole = Following(after), False
         while not (whole and told.ended) and told.fruitless < FRUITLESS_STREAMS:
+            pause(told.pause)
             quiet = self._quiet(run_id, until)
             response = self._wire.open(f"/interleave/{run_id}/events", told.again(), quiet)
             whole = False
