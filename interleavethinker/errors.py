@@ -97,6 +97,13 @@ class DrawFailed(InterleaveError):
     status = 500
 
 
+class ContentRefused(DrawFailed):
+    """A hosted model will not answer this, by its owner's rules. Asking again would be refused again."""
+
+    code = "content_refused"
+    status = 422
+
+
 class Canceled(InterleaveError):
     """The job or run was canceled by its owner."""
 

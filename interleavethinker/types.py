@@ -193,6 +193,15 @@ class Screening(Value):
     filter: str = Field(default="", description="what said so, as name@revision")
 
 
+class Cost(Value):
+    """What the calls for one drawing came to, by the prices in the settings. Every call that may have been billed is in
+    it: repeated ones, and those whose answer was lost."""
+
+    amount: float = Field(ge=0, allow_inf_nan=False)
+    currency: str = "USD"
+    calls: int = Field(ge=0)
+
+
 class Drawing(Value):
     """A finished job: the picture, what drew it, and how long it waited and was drawn (seconds)."""
 
@@ -201,6 +210,8 @@ class Drawing(Value):
     model: str = Field(default="", description="generator as name@revision")
     queue_seconds: float = Field(default=0.0, ge=0)
     draw_seconds: float = Field(default=0.0, ge=0)
+    cost: Cost | None = Field(default=None, description="of a hosted model; null: drawn on own machines")
+    reported: str = Field(default="", max_length=300, description="what a hosted server said of itself and its answer")
 
 
 class Critique(Value):

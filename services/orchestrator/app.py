@@ -19,6 +19,7 @@ from interleavethinker.clients.base import ServiceClient
 from interleavethinker.clients.critic import CriticClient
 from interleavethinker.clients.generator import GeneratorClient
 from interleavethinker.clients.planner import PlannerClient
+from interleavethinker.fetching import PictureFetch
 from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
@@ -26,7 +27,6 @@ from services.orchestrator import api, editing
 from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
-from services.orchestrator.fetching import PictureFetch
 from services.orchestrator.journal import Journal
 from services.orchestrator.keys import Keys
 from services.orchestrator.links import Signer
