@@ -46,6 +46,9 @@ StepCount = Annotated[int, Field(ge=1, le=100), NUMBER]
 StepNumber = Annotated[int, Field(ge=1, le=1_000_000), NUMBER]
 Pixels = Annotated[int, Field(ge=16, le=4096), NUMBER]
 
+GENERATOR_NAME = r"^[a-z0-9][a-z0-9._-]{0,39}$"
+GeneratorName = Annotated[str, Field(pattern=GENERATOR_NAME)]
+
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the bytes, in hex")]
 
 
@@ -125,6 +128,7 @@ class InterleaveRequest(Value):
     budget: Budget = Budget()
     size: Size | None = Field(default=None, description="None: the generator's own default")
     params: GenerationParams = GenerationParams()
+    generator: GeneratorName | None = Field(default=None, description="which one draws; null: the default one")
     references: tuple[ImageRef, ...] = Field(
         default=(), description="pinned: given to every drawing, after the picture that it is drawn from"
     )

@@ -64,6 +64,7 @@ class Provenance(Value):
     prompt: str
     planner: str
     critics: tuple[str, ...]
+    generator: str | None = Field(default=None, description="the one that the request asked for, by its name here")
     generators: tuple[str, ...]
     drawings: int = Field(description="pictures drawn, the discarded ones included")
     costs: dict[str, float] = Field(default={}, description="of all drawings by hosted models, by currency")
@@ -85,6 +86,7 @@ class Provenance(Value):
             prompt=document.request.brief.prompt,
             planner=document.planner,
             critics=tuple(sorted({attempt.critic for attempt in attempts if attempt.critic})),
+            generator=document.request.generator,
             generators=tuple(sorted({attempt.model for attempt in attempts if attempt.model})),
             drawings=len(attempts),
             costs=_costs(attempts),
