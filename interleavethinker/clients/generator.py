@@ -8,7 +8,7 @@ from contextlib import suppress
 import structlog
 
 from interleavethinker.clients.base import ServiceClient
-from interleavethinker.errors import Canceled, ContentRefused, DrawFailed, InterleaveError, NotFound, Unavailable
+from interleavethinker.errors import Canceled, DrawFailed, DrawRefused, InterleaveError, NotFound, Unavailable
 from interleavethinker.jobs import JobState, JobStatus, Priority
 from interleavethinker.types import Drawing, ImageJob
 
@@ -76,7 +76,7 @@ def _failure(status: JobStatus) -> DrawFailed | Unavailable:
         return DrawFailed("the generator says neither what it drew nor what failed", job_id=status.job_id)
     if status.problem.code == Unavailable.code:
         return Unavailable(status.problem.detail, job_id=status.job_id)
-    kind = ContentRefused if status.problem.code == ContentRefused.code else DrawFailed
+    kind = DrawRefused if status.problem.code == DrawRefused.code else DrawFailed
     error = kind(status.problem.detail, job_id=status.job_id, reason=status.problem.code)
     error.retryable = status.problem.retryable
     return error

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from interleavethinker.errors import BadSettings, ContentRefused, DrawFailed, Unavailable
+from interleavethinker.errors import BadSettings, DrawFailed, DrawRefused, Unavailable
 from interleavethinker.types import ImageJob, Size
 from services.generator_service.backends import open_backend
 from services.generator_service.backends.base import Backend, Tally, tally
@@ -133,7 +133,7 @@ def test_tokens_are_billed_where_prices_say_so(server: GeminiServer):
 )
 def test_refused_content_is_not_asked_for_again(server: GeminiServer, trick: Any):
     server.tricks = [trick]
-    raised, counted = failed(backend_of(server), ContentRefused, "refuses to draw this: [A-Z_]+")
+    raised, counted = failed(backend_of(server), DrawRefused, "refuses to draw this: [A-Z_]+")
     assert (raised.code, raised.retryable) == ("content_refused", False)
     assert counted.calls.total() == len(server.asked) == 1
 

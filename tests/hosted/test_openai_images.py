@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from interleavethinker.errors import BadSettings, ContentRefused, DrawFailed, Unavailable
+from interleavethinker.errors import BadSettings, DrawFailed, DrawRefused, Unavailable
 from interleavethinker.types import ImageJob, Size
 from services.generator_service.backends import open_backend
 from services.generator_service.backends.base import Backend, Tally, tally
@@ -183,7 +183,7 @@ def test_a_spent_account_is_told_and_not_asked_again(server: ImagesServer):
 )
 def test_refused_content_is_not_asked_for_again(server: ImagesServer, refusal: Any):
     server.tricks = [refusal]
-    raised, counted = failed(backend_of(server), ContentRefused, "refuses to draw this")
+    raised, counted = failed(backend_of(server), DrawRefused, "refuses to draw this")
     assert (raised.code, raised.retryable) == ("content_refused", False)
     assert counted.calls == {"refused": 1}
     assert len(server.asked) == 1
