@@ -22,7 +22,7 @@ from interleavethinker.clients.planner import PlannerClient
 from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
-from services.orchestrator import api, editing
+from services.orchestrator import api, editing, exporting
 from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
@@ -104,6 +104,8 @@ def create_app(
             )
             stack.push_async_callback(runs.close)
             webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))
+            app.state.exporter = exporting.Exporter(settings.exports_at_once)
+            stack.callback(app.state.exporter.close)
             fetch = PictureFetch(settings.references)
             app.state.house = House(settings, journal, runs, blobs, webhooks, signer, fetch, guards)
             runs.open()
@@ -119,6 +121,6 @@ def create_app(
         door=[Middleware(Gate, doors=doors, signer=signer, rates=rates)],
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
-    for router in (api.router, editing.router):
+    for router in (api.router, editing.router, exporting.router):
         app.include_router(router, dependencies=[Depends(own_run), *([BEARER] if doors else [])])
     return app
