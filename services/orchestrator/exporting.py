@@ -62,15 +62,17 @@ class Exporter:
 
     def __init__(self, at_once: int) -> None:
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="export")
-        self._most, self._asked = at_once + WAITING, 0
+        self._most = at_once + WAITING
+        self.asked = 0
+        """How many files are being made or wait for it."""
 
     async def make(
         self, document: Document, images: Mapping[str, bytes], format: Format, language: str | None
     ) -> bytes:
         """As `exports.export`. Raises Unavailable when too many wait."""
-        if self._asked >= self._most:
+        if self.asked >= self._most:
             raise Unavailable("too many exports are being made; ask again soon", retry_after=_AGAIN)
-        self._asked += 1
+        self.asked += 1
         loop = asyncio.get_running_loop()
         work = self._threads.submit(export, document, images, format, language=language)
         # Counted until it is done, not until its caller leaves: a thread cannot be stopped.
@@ -78,7 +80,7 @@ class Exporter:
         return await asyncio.wrap_future(work)
 
     def _done(self) -> None:
-        self._asked -= 1
+        self.asked -= 1
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

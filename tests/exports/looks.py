@@ -1,4 +1,4 @@
-"""Eyes for tests: files as pictures, pixel by pixel, by the programs that people open them with, where those are here."""
+"""Eyes for tests: files as pictures, pixel by pixel, by the programs that people open them with, where these are."""
 
 from __future__ import annotations
 
@@ -48,9 +48,8 @@ def find(pages: list[Image.Image], number: int) -> list[Found]:
     found = []
     for place, page in enumerate(pages):
         difference = ImageChops.difference(page, Image.new("RGB", page.size, colour(number)))
-        mask = difference.convert("L", dither=None).point(lambda value: 255 * (value <= 2))
-        near = [band.point(lambda value: 255 * (value <= 3)) for band in difference.split()]
-        mask = ImageChops.multiply(ImageChops.multiply(near[0], near[1]), ImageChops.multiply(near[2], mask))
+        red, green, blue = (band.point(lambda value: 255 * (value <= 3)) for band in difference.split())
+        mask = ImageChops.multiply(ImageChops.multiply(red, green), blue)
         if box := mask.getbbox():
             found.append(Found(place, *box))
     return found

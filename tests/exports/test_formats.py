@@ -53,10 +53,10 @@ def words_of(name: str, data: bytes) -> str:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_format_is_known_by_name_suffix_and_media_type(name: str):
-    format = FORMATS[name]
-    for said in (name, name.upper(), format.suffix, format.media_type, Path(f"out/guide{format.suffix}")):
-        assert format_of(said) is format
-    assert format_of(f"{format.media_type}; charset=utf-8") is format
+    kind = FORMATS[name]
+    for said in (name, name.upper(), kind.suffix, kind.media_type, Path(f"out/guide{kind.suffix}")):
+        assert format_of(said) is kind
+    assert format_of(f"{kind.media_type}; charset=utf-8") is kind
 
 
 def test_an_unknown_format_is_told_what_there_is(painted: Painted):
