@@ -41,7 +41,7 @@ def test_word_headings_pictures_and_their_words_in_order(paper: Any):
 
 
 def test_word_lists_tables_and_links_are_what_they_are(paper: Any):
-    assert [it.text for it in paper.paragraphs if it.style.name == "List Bullet"][0] == "弱火で三分"
+    assert next(it.text for it in paper.paragraphs if it.style.name == "List Bullet") == "弱火で三分"
     assert "1.\t약한 불" in [it.text for it in paper.paragraphs]
     table = paper.tables[0]
     assert [[cell.text for cell in row.cells] for row in table.rows] == [
