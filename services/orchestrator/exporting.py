@@ -86,7 +86,8 @@ def _exporter(request: Request) -> Exporter:
 
 FILE: dict[str, Any] = {
     "description": "The file.",
-    "content": {each.media_type: {"schema": {"type": "string", "format": "binary"}} for each in FORMATS.values()},
+    "content": {each.media_type: {} for each in FORMATS.values()}
+    | {"application/json": {"schema": {"type": "object", "required": ["document", "provenance", "files"]}}},
     "headers": {
         name: {"schema": {"type": "string"}, "description": said}
         for name, said in {
