@@ -61,7 +61,8 @@ class AsyncClient(AsyncEdits):
 
     async def interleave(self, prompt: str, *, key: str | None = None, **wishes: Unpack[Wishes]) -> AsyncRun:
         """Ask for a document; the run that makes it. `wishes` are the fields of POST /interleave: seed, images,
-        references, max_attempts, max_steps, critic, budget, size, params, review_plan, webhook.
+        references, max_attempts, max_steps, critic, budget, size, params, generator, style,
+        characters, review_plan, webhook.
 
         The tries of this call begin one run; with a `key` of your own, so do later calls with it.
         """
@@ -164,7 +165,8 @@ class AsyncClient(AsyncEdits):
         **wishes: Unpack[Variations],
     ) -> str:
         """A new run that shares the steps before `from_step`; its id. `steps` is the plan from there on, where it is
-        another; `wishes`: seed, max_attempts, critic, budget, params, webhook."""
+        another; `wishes`: seed, max_attempts, critic, budget, params, generator,
+        webhook."""
         asked = body(wishes, from_step=from_step, steps=steps)
         return self._run(await self._wire.call("POST", f"/interleave/{run_id}/branch", json=asked, key=key)).id
 

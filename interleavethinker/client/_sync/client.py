@@ -62,7 +62,8 @@ class Client(Edits):
 
     def interleave(self, prompt: str, *, key: str | None = None, **wishes: Unpack[Wishes]) -> Run:
         """Ask for a document; the run that makes it. `wishes` are the fields of POST /interleave: seed, images,
-        references, max_attempts, max_steps, critic, budget, size, params, review_plan, webhook.
+        references, max_attempts, max_steps, critic, budget, size, params, generator, style,
+        characters, review_plan, webhook.
 
         The tries of this call begin one run; with a `key` of your own, so do later calls with it.
         """
@@ -163,7 +164,8 @@ class Client(Edits):
         **wishes: Unpack[Variations],
     ) -> str:
         """A new run that shares the steps before `from_step`; its id. `steps` is the plan from there on, where it is
-        another; `wishes`: seed, max_attempts, critic, budget, params, webhook."""
+        another; `wishes`: seed, max_attempts, critic, budget, params, generator,
+        webhook."""
         asked = body(wishes, from_step=from_step, steps=steps)
         return self._run(self._wire.call("POST", f"/interleave/{run_id}/branch", json=asked, key=key)).id
 
