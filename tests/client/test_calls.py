@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from PIL import Image
 
+from interleavethinker import exports
 from interleavethinker.client import Unreached
 from interleavethinker.client.access import Patience
 from interleavethinker.errors import (
@@ -224,6 +225,21 @@ def test_a_document_is_worked_on_after_it_was_made(client: Any):
     planned = [document.step(2).value.step.model_copy(update={"prompt": "a lake"})]
     assert [step.value.step.prompt for step in kept.branch(2, steps=planned).wait().steps] == ["a ball", "a lake"]
     assert len(kept.continue_("and then?").wait().value.request.brief.images) == 2
+
+
+def test_a_document_is_taken_away(client: Any, tmp_path: Path):
+    document = client.interleave(PROMPT).wait()
+    assert document.save(tmp_path / "out") == tmp_path / "out" / "document.html"
+    for kind in exports.FORMATS.values():
+        path = tmp_path / "files" / f"guide{kind.suffix}"
+        assert document.export(str(path)) == path
+        assert path.stat().st_size > 500
+    with pytest.raises(BadRequest, match="no format 'xyz'; write one of pdf"):
+        document.export("guide.xyz")
+    page = document._repr_html_()
+    assert page.count("data:image/png;base64,") == 2
+    assert "a ball" in page
+    assert "http" not in page, "nothing is loaded from elsewhere"
 
 
 def test_a_plan_is_looked_at_first(client: Any):
