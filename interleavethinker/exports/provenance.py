@@ -59,6 +59,8 @@ class Provenance(Value):
     created_at: datetime
     finished_at: datetime | None
     prompt: str
+    style: str = ""
+    characters: str = ""
     planner: str
     critics: tuple[str, ...]
     generators: tuple[str, ...]
@@ -79,6 +81,8 @@ class Provenance(Value):
             created_at=document.created_at,
             finished_at=ended,
             prompt=document.request.brief.prompt,
+            style=document.request.brief.style,
+            characters=document.request.brief.characters,
             planner=document.planner,
             critics=tuple(sorted({attempt.critic for attempt in attempts if attempt.critic})),
             generators=tuple(sorted({attempt.model for attempt in attempts if attempt.model})),
@@ -97,7 +101,7 @@ class Provenance(Value):
 
 def _picture(step: DocumentStep, attempt: DocumentAttempt) -> PictureProvenance:
     return PictureProvenance(
-        step=step.step.index,
+        step=step.number,
         number=attempt.number,
         shown=attempt.number == step.kept,
         image=attempt.image.digest,

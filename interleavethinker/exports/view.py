@@ -74,9 +74,9 @@ def steps(document: Document) -> list[StepView]:
 def _step(entry: DocumentStep) -> StepView:
     attempts = tuple(_attempt(entry, place) for place in range(len(entry.attempts)))
     kept = next((attempt for attempt in attempts if attempt.kept), None)
-    name = entry.step.name.strip() or f"Step {entry.step.index}"
+    name = entry.step.name.strip() or f"Step {entry.number}"
     return StepView(
-        number=entry.step.index,
+        number=entry.number,
         name=name[0].upper() + name[1:],
         text=entry.step.text,
         image=entry.image,

@@ -18,6 +18,7 @@ from interleavethinker.events import Status
 from interleavethinker.ports import Blobs
 from interleavethinker.types import Value
 from services.anatomy import PROBLEM
+from services.orchestrator.access import Caller
 from services.orchestrator.door import EVENT_TYPES, WebhookAsk
 from services.orchestrator.idempotency import FORM, Key
 from services.orchestrator.intake import Fetch
@@ -27,6 +28,7 @@ from services.orchestrator.outbox import Hook
 from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.shares import Shares
 from services.orchestrator.stream import as_sse
 from services.orchestrator.views import DocumentView, Links, RunView
 from services.orchestrator.waiting import Place, positions, waiting
@@ -60,6 +62,7 @@ class House(NamedTuple):
     signer: Signer | None
     fetch: Fetch
     guards: Guards
+    shares: Shares
 
     @property
     def retention(self) -> timedelta | None:
@@ -77,15 +80,22 @@ class House(NamedTuple):
     async def views(self, request: Request, runs: Sequence[RunSummary]) -> list[RunView]:
         """The runs, and where they stand in the queue."""
         places = await self._places([run.id for run in runs if run.status is Status.QUEUED])
-        base_url, retention = self.base_url(request), self.retention
-        return [RunView.of(run, base_url, place=places.get(run.id), retention=retention) for run in runs]
+        base_url, signer, kept = self.base_url(request), self.signer, self.retention
+        return [RunView.of(run, base_url, place=places.get(run.id), signer=signer, retention=kept) for run in runs]
 
     async def view(self, request: Request, run_id: str) -> DocumentView:
         """The run's document as it stands, and where it stands in the queue."""
         document = await self.journal.document(run_id)
         places = await self._places([run_id] if document.status is Status.QUEUED else [])
-        base_url, place = self.base_url(request), places.get(run_id)
-        return DocumentView.of(document, base_url, place=place, signer=self.signer, retention=self.retention)
+        caller: Caller = request.state.caller
+        return DocumentView.of(
+            document,
+            self.base_url(request),
+            place=places.get(run_id),
+            signer=self.signer,
+            retention=self.retention,
+            token=caller.share and caller.share.token,
+        )
 
     async def _places(self, run_ids: Sequence[str]) -> dict[str, Place]:
         if not run_ids:
@@ -115,6 +125,7 @@ RunId = Annotated[
         examples=["run_0123456789abcdef01234567"],
     ),
 ]  # fmt: skip
+StepPath = Annotated[int, Path(ge=1, le=1_000_000, description="the step's `index`", examples=[2])]
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -57,7 +57,7 @@ async def make_document(
     Answers at once with links; or waits; or streams. However it answers, and if the caller leaves, the work goes on.
     """
     hooks = house.hooks(ask.webhook)
-    await house.guards.admit(ask.prompt)
+    await house.guards.admit(ask.prompt, ask.style, ask.characters)
     asked = await ask.request(house.blobs, house.settings.images, house.fetch)
     action = f"interleave {ask.webhook.canonical() if ask.webhook else ''}"
     key = key_of(house, idempotency_key, owner, action, asked)
@@ -75,9 +75,17 @@ async def list_runs(
         str | None, Query(description="`next` of the page before", pattern="^[0-9]{1,18}$", examples=["17"])
     ] = None,
     status: Annotated[list[Status] | None, Query(description="only runs in this status; may be given again")] = None,
+    search: Annotated[
+        str | None,
+        Query(
+            description="only runs with this in their prompt or a step's name, in any case",
+            max_length=200,
+            examples=["snowman"],
+        ),
+    ] = None,
 ) -> RunList:
     """All of the caller's runs, newest first."""
-    page = await house.journal.runs(limit=limit, cursor=cursor, statuses=status or (), owner=owner)
+    page = await house.journal.runs(limit=limit, cursor=cursor, statuses=status or (), owner=owner, search=search)
     return RunList(runs=await house.views(request, page.runs), next=page.cursor)
 
 

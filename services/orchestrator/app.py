@@ -22,7 +22,7 @@ from interleavethinker.clients.planner import PlannerClient
 from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
-from services.orchestrator import api, editing
+from services.orchestrator import api, arranging, editing, sharing
 from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
@@ -34,6 +34,7 @@ from services.orchestrator.rates import Rates
 from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards, open_filter
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.shares import Shares
 from services.orchestrator.tokens import Tokens
 from services.orchestrator.webhooks import Webhooks
 
@@ -66,6 +67,7 @@ def create_app(
         if isinstance(port, ServiceClient)
     }
     journal = Journal(settings.journal)
+    shares = Shares(journal.engine)
     rates = Rates(settings.rates)
     guards = Guards(content or open_filter(settings.filter), blobs=blobs, rates=rates)
     keys = Keys(settings.journal) if settings.auth != "off" else None
@@ -105,7 +107,7 @@ def create_app(
             stack.push_async_callback(runs.close)
             webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))
             fetch = PictureFetch(settings.references)
-            app.state.house = House(settings, journal, runs, blobs, webhooks, signer, fetch, guards)
+            app.state.house = House(settings, journal, runs, blobs, webhooks, signer, fetch, guards, shares)
             runs.open()
             log.info("looking for runs", replica=runs.replica)
             yield
@@ -116,9 +118,9 @@ def create_app(
         lifespan=lifespan,
         title="InterleaveThinker",
         description="Illustrated documents: planned, drawn, judged and redrawn.",
-        door=[Middleware(Gate, doors=doors, signer=signer, rates=rates)],
+        door=[Middleware(Gate, doors=doors, signer=signer, rates=rates, shares=shares)],
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
-    for router in (api.router, editing.router):
+    for router in (api.router, editing.router, arranging.router, sharing.router):
         app.include_router(router, dependencies=[Depends(own_run), *([BEARER] if doors else [])])
     return app

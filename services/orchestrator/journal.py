@@ -25,7 +25,7 @@ from interleavethinker.document import Document, fold
 from interleavethinker.errors import BadRequest, Conflict, NotFound
 from interleavethinker.events import EVENT, Created, Event, Finished, PlanAwaited, Recorded, Status
 from interleavethinker.types import InterleaveRequest
-from services.orchestrator import outbox
+from services.orchestrator import cards, outbox
 from services.orchestrator.idempotency import Key, claim, lookup
 from services.orchestrator.news import News, announce
 from services.orchestrator.outbox import Hook, Outbox
@@ -46,14 +46,24 @@ class LeaseLost(Conflict):
     code = "lease_lost"
 
 
+class Changed(Conflict):
+    """The run is not as it was when the wish was made of it."""
+
+    code = "changed_meanwhile"
+    retryable = True
+
+
 class RunSummary(NamedTuple):
-    """A run as the list shows it."""
+    """A run as the list shows it; `cover` is a picture's digest."""
 
     id: str
     status: Status
     created_at: datetime
     request: InterleaveRequest
     owner: str | None = None
+    title: str = ""
+    steps: int = 0
+    cover: str | None = None
 
 
 class Begun(NamedTuple):
@@ -126,7 +136,8 @@ class Journal:
         async with self._writing() as db:
             now = _time((await db.execute(select(db_now()))).scalar_one())
             row = {"id": run_id, "owner": owner, "created_at": now, "status": Status.QUEUED, "last_seq": len(said)}
-            await db.execute(insert(RUNS).values(**row, request=request.model_dump_json()))
+            card = cards.card_of(request, events)._asdict()
+            await db.execute(insert(RUNS).values(**row, **card, request=request.model_dump_json()))
             if key and (earlier := await claim(db, key, run_id)):
                 await db.execute(delete(RUNS).where(RUNS.c.id == run_id))
                 return Begun(earlier, replayed=True)
@@ -160,18 +171,26 @@ class Journal:
         await self.news.tell(run_id, event.type)
         return told[0]
 
-    async def wish(self, run_id: str, wishes: Sequence[Event], *, key: Key | None = None) -> Begun:
-        """Commit what the run's caller wishes of it, all or nothing, then wake who is to know.
+    async def wish(
+        self, run_id: str, wishes: Sequence[Event], *, key: Key | None = None, seen: int | None = None
+    ) -> Begun:
+        """Commit what the run's caller wishes of it, all or nothing, then wake who is to know. `seen`: the last event
+        that the wishes were made in the light of, where they stand only as long as nothing follows it.
 
-        Raises NotFound for an unknown run, Conflict for one whose state does not allow it, KeyReused.
+        Raises NotFound for an unknown run, Conflict for one whose state does not allow it, Changed, KeyReused.
         """
+        where: ColumnElement[bool] = RUNS.c.status.in_(taken_in(wishes[0]))
+        if seen is not None:
+            where &= RUNS.c.last_seq == seen
         async with self._writing() as db:
             if (found := await _found(db, run_id)) is None:
                 raise _unknown(run_id)
         async with self._writing() as db:
             if key and await claim(db, key, run_id):
                 return Begun(run_id, replayed=True)
-            if not await _append(db, run_id, wishes, RUNS.c.status.in_(taken_in(wishes[0]))):
+            if not await _append(db, run_id, wishes, where):
+                if found.status in taken_in(wishes[0]):
+                    raise Changed(f"run {run_id} was changed meanwhile; look at it and ask again")
                 raise Conflict(not_now(run_id, wishes[0], found.status))
         for wish in wishes:
             await self.news.tell(run_id, wish.type)
@@ -225,13 +244,17 @@ class Journal:
         limit: int = 20,
         cursor: str | None = None,
         statuses: Collection[Status] = (),
+        search: str | None = None,
     ) -> Page:
-        """A page of an owner's runs (None: of those that have none), newest first; with `statuses` only those. Raises
-        BadRequest for a cursor that no page gave."""
+        """A page of an owner's runs (None: of those that have none), newest first; with `statuses` only those, with
+        `search` only those that have it in their prompt or a step's name. Raises BadRequest for a cursor that no page
+        gave."""
         query = select(RUNS).where(RUNS.c.owner.is_not_distinct_from(owner))
         query = query.order_by(RUNS.c.number.desc()).limit(limit + 1)
         if statuses:
             query = query.where(RUNS.c.status.in_(sorted(statuses)))
+        if wanted := " ".join((search or "").replace("\0", " ").split()):
+            query = query.where(RUNS.c.words.contains(wanted.casefold(), autoescape=True))
         if cursor is not None:
             if not re.fullmatch(r"[0-9]{1,18}", cursor):
                 raise BadRequest(f"cursor {cursor[:40]!r} is none of ours: use the `next` of the page before")
@@ -283,6 +306,7 @@ async def _append(
     first, at = numbered[0] - len(events) + 1, _time(numbered[1])
     recorded = [Recorded(run_id=run_id, seq=seq, at=at, event=event) for seq, event in enumerate(events, first)]
     await _write(db, recorded)
+    await cards.renew(db, run_id, events)
     for kind in {event.type for event in events}:
         await announce(db, run_id, kind)
     return recorded
@@ -305,7 +329,7 @@ def _row(recorded: Recorded) -> dict[str, object]:
 
 def _summary(row: Row) -> RunSummary:
     request = InterleaveRequest.model_validate_json(row.request)
-    return RunSummary(row.id, Status(row.status), row.created_at, request, row.owner)
+    return RunSummary(row.id, Status(row.status), row.created_at, request, row.owner, row.title, row.steps, row.cover)
 
 
 def _time(seconds: float) -> datetime:

@@ -59,13 +59,13 @@ class PlannerService:
                             answer.write(token.text)
                             for step in _new(answer, given, max_steps):
                                 given.append(step)
-                                yield step
+                                yield self.codec.to_draw(step, brief)
                             if len(answer.steps) >= max_steps:
                                 break
                     plan = answer.cut() if len(answer.steps) >= max_steps else answer.plan()
                     for step in _new(answer, given, max_steps):
                         given.append(step)
-                        yield step
+                        yield self.codec.to_draw(step, brief)
                 except Malformed as malformed:
                     MALFORMED.labels("planner", malformed.reason).inc()
                     raws.append(answer.text)
@@ -73,7 +73,8 @@ class PlannerService:
                     if self.chat.supports_prefix and answer.steps == given and answer.sound():
                         prefix = answer.beginning()
                     continue
-                yield Planning(plan.model_copy(update={"steps": tuple(given)}), (*raws, answer.text), self._model)
+                steps = tuple(self.codec.to_draw(step, brief) for step in given)
+                yield Planning(plan.model_copy(update={"steps": steps}), (*raws, answer.text), self._model)
                 return
             damage.extra |= {"raws": raws}
             raise damage
