@@ -25,7 +25,9 @@ from services.orchestrator.shares import Share, Shares
 DOCUMENTATION = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
 _LONGEST_ID = 40
 SHARED = re.compile(
-    r"/share|/interleave/(?P<run>\w{1,40})(/events|/images/[0-9a-f]{64}|/trace|/exports?(/[\w.-]+)?)?", re.ASCII
+    r"/share|/interleave/(?P<run>\w{1,40})"
+    r"(/events|/images/[0-9a-f]{64}|/steps/\d+/attempts/\d+/preview|/trace|/exports?(/[\w.-]+)?)?",
+    re.ASCII,
 )
 """What opens with a share link, of the run that it is of."""
 READS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -19,14 +19,15 @@ from interleavethinker.clients.base import ServiceClient
 from interleavethinker.clients.critic import CriticClient
 from interleavethinker.clients.generator import GeneratorClient
 from interleavethinker.clients.planner import PlannerClient
-from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
+from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner, Previews
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
-from services.orchestrator import api, arranging, editing, sharing
+from services.orchestrator import api, arranging, editing, sharing, showing
 from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
 from services.orchestrator.fetching import PictureFetch
+from services.orchestrator.following import Turns
 from services.orchestrator.journal import Journal
 from services.orchestrator.keys import Keys
 from services.orchestrator.links import Signer
@@ -35,6 +36,7 @@ from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards, open_filter
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.shares import Shares
+from services.orchestrator.thumbnails import Thumbnails
 from services.orchestrator.tokens import Tokens
 from services.orchestrator.webhooks import Webhooks
 
@@ -107,7 +109,20 @@ def create_app(
             stack.push_async_callback(runs.close)
             webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))
             fetch = PictureFetch(settings.references)
-            app.state.house = House(settings, journal, runs, blobs, webhooks, signer, fetch, guards, shares)
+            app.state.house = House(
+                settings,
+                journal,
+                runs,
+                blobs,
+                webhooks,
+                signer,
+                fetch,
+                guards,
+                shares,
+                turns=Turns(journal, settings.runs_at_once),
+                thumbnails=Thumbnails(blobs),
+                previews=generator if isinstance(generator, Previews) else None,
+            )
             runs.open()
             log.info("looking for runs", replica=runs.replica)
             yield
@@ -121,6 +136,6 @@ def create_app(
         door=[Middleware(Gate, doors=doors, signer=signer, rates=rates, shares=shares)],
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
-    for router in (api.router, editing.router, arranging.router, sharing.router):
+    for router in (api.router, editing.router, arranging.router, sharing.router, showing.router):
         app.include_router(router, dependencies=[Depends(own_run), *([BEARER] if doors else [])])
     return app
