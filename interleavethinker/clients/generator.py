@@ -8,7 +8,7 @@ from contextlib import suppress
 import structlog
 
 from interleavethinker.clients.base import ServiceClient
-from interleavethinker.errors import Canceled, DrawFailed, InterleaveError, NotFound, Unavailable
+from interleavethinker.errors import Canceled, DrawFailed, InterleaveError, NobodyDraws, NotFound, Unavailable
 from interleavethinker.jobs import JobState, JobStatus, Priority
 from interleavethinker.types import Drawing, ImageJob
 
@@ -17,13 +17,20 @@ log = structlog.get_logger(__name__)
 WAIT_SECONDS = 30
 """How long one request waits for the ending before it asks again; well below usual proxies' 60 s."""
 HINT_SECONDS = 2.0
+NOBODY = (
+    "no generator worker is alive, so nobody draws what waits: start one, or see in its log why it ended "
+    "(`python -m services.generator_service worker`)"
+)
 
 
 class GeneratorClient(ServiceClient):
     """Implements `ports.Generator` by a generator service."""
 
     async def draw(self, job: ImageJob) -> Drawing:
-        """Draw the job, or get what was drawn before. Cancelling the call cancels a job that nobody else wants."""
+        """Draw the job, or get what was drawn before. Cancelling the call cancels a job that nobody else wants.
+
+        Raises Unavailable also when the job waits and no worker is alive for longer than the client's patience; it goes
+        on waiting in the queue then, for whoever asks again."""
         try:
             status = await self._drawn(job)
         except asyncio.CancelledError:
@@ -49,8 +56,11 @@ class GeneratorClient(ServiceClient):
             log.warning("a job could not be withdrawn", job_id=job.id, reason=error.detail)
 
     async def _drawn(self, job: ImageJob) -> JobStatus:
-        status = await self._put(job)
+        status, unattended = await self._put(job), 0.0
         while not status.state.final:
+            unattended = 0.0 if status.unattended_seconds is None else unattended + status.unattended_seconds
+            if unattended > self.patience:
+                raise NobodyDraws(NOBODY, job_id=job.id, waited=unattended)
             try:
                 response = await self.call("GET", _path(job), params={"wait": WAIT_SECONDS})
                 status = JobStatus.model_validate_json(response.content)
