@@ -22,6 +22,7 @@ import redis
 from interleavethinker.postgres_server import PostgresServer
 from interleavethinker.redis_server import find_binary
 from interleavethinker.settings import PREFIX
+from interleavethinker.stack.memory import kept_flat
 
 START_SECONDS = 120.0
 LEASE_SECONDS = 2.0
@@ -162,7 +163,7 @@ class House:
         own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         quiet = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1"}
         pace = {PACE: self._more[PACE]} if PACE in self._more else {}
-        return own | quiet | pace | {f"{PREFIX}{name}": value for name, value in settings.items()}
+        return kept_flat(name) | own | quiet | pace | {f"{PREFIX}{name}": value for name, value in settings.items()}
 
     def _answers(self, url: str) -> bool:
         with contextlib.suppress(httpx2.TransportError):

@@ -21,9 +21,10 @@ from services.anatomy import PROBLEM
 from services.orchestrator.door import EVENT_TYPES, WebhookAsk
 from services.orchestrator.idempotency import FORM, Key
 from services.orchestrator.intake import Fetch
-from services.orchestrator.journal import Begun, Journal, RunSummary
+from services.orchestrator.journal import Begun, Journal
 from services.orchestrator.links import Signer
 from services.orchestrator.outbox import Hook
+from services.orchestrator.records import RunSummary
 from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards
 from services.orchestrator.settings import OrchestratorSettings

@@ -72,7 +72,8 @@ class Patience:
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            raise BudgetSpent(f"budget.max_seconds was over while waiting for the {self._service}{self._reason}") from error
+            said = f"budget.max_seconds was over while waiting for the {self._service}{self._reason}"
+            raise BudgetSpent(said) from error
 
     async def over(self, call: Callable[[], Awaitable[T]]) -> T:
         """The call's answer, asked for until somebody gives one."""

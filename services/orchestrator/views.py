@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from interleavethinker.document import Document
 from interleavethinker.events import Status
-from services.orchestrator.journal import RunSummary
 from services.orchestrator.links import Signer
 from services.orchestrator.outbox import Delivery, DeliveryState
+from services.orchestrator.records import RunSummary
 from services.orchestrator.waiting import Place
 
 

@@ -18,12 +18,14 @@ import redis
 from interleavethinker.errors import BadSettings
 from interleavethinker.redis_server import find_binary
 from interleavethinker.settings import PREFIX
+from interleavethinker.stack.memory import kept_flat
 from interleavethinker.stack.part import Part, PartDied
 from interleavethinker.stack.places import Ports, environment
 
 HOLD = """
 import os, sys, time
 from pathlib import Path
+from interleavethinker.stack.memory import kept_flat
 from interleavethinker.stack.part import Part
 part = Part("queue", "interleavethinker.stack.queue", logs=Path(sys.argv[1]), environment=os.environ, speaks=True)
 print(part.line(), flush=True)
@@ -113,3 +115,11 @@ def test_ports_come_from_the_settings(monkeypatch: pytest.MonkeyPatch):
 
 def test_free_ports_are_four_different_ones():
     assert len(set(Ports.free())) == 4
+
+
+def test_what_is_freed_goes_back_unless_the_user_says_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "5")
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    given = kept_flat("orchestrator") | environment(Ports.free(), tmp_path, "")
+    assert (given["MALLOC_ARENA_MAX"], given["MALLOC_TRIM_THRESHOLD_"]) == ("5", "131072")
+    assert "MALLOC_TRIM_THRESHOLD_" not in kept_flat("worker") | environment(Ports.free(), tmp_path, "")
