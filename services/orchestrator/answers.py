@@ -150,6 +150,7 @@ def taken_up(description: str, *also: int) -> dict[str, Any]:
 
 
 _PROBLEMS = {
+    403: "The key's scopes do not allow it.",
     404: "There is no such run, step, attempt or picture.",
     409: "The run's state does not allow it; the detail says what to do.",
     422: "The request is wrong, or its Idempotency-Key came with another one; the detail says what to change.",
