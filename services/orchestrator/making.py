@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 import structlog
 
 from interleavethinker import http
 from interleavethinker.errors import Conflict
-from interleavethinker.events import Event, Finished, PlanAwaited, Recorded, Started, Status
+from interleavethinker.events import Created, Event, Finished, PlanAwaited, Recorded, Started, Status
 from interleavethinker.ports import Critic, Generator, Planner
 from services.orchestrator.endings import ReplicasLost, cut_short, done, problem_of
 from services.orchestrator.hints import Hints
@@ -75,7 +76,7 @@ class Making:
         now, said = round_of(past), [recorded.event for recorded in past]
         elapsed = _clock(claim, past)
         limit = now.request.budget.max_seconds
-        metrics = RunMetrics(said)
+        metrics = RunMetrics(said, _asked(past))
 
         def patience(service: str) -> Patience:
             return Patience(service, self._patience, lambda: None if limit is None else limit - elapsed())
@@ -125,8 +126,13 @@ class Making:
             log.info("run was ended elsewhere")
 
     async def _append(self, run_id: str, event: Event, metrics: RunMetrics, fence: int | None = None) -> None:
-        await self._journal.append(run_id, event, fence=fence)
-        metrics.observe(event)
+        recorded = await self._journal.append(run_id, event, fence=fence)
+        metrics.observe(event, recorded.at)
+
+
+def _asked(past: list[Recorded]) -> datetime:
+    """When the run, or its last round, was asked for."""
+    return next(each.at for each in reversed(past) if isinstance(each.event, (Created, *BEGINS_ROUND)))
 
 
 def _clock(claim: Claim, past: list[Recorded]) -> Callable[[], float]:

@@ -110,8 +110,7 @@ class Runs:
         end = Finished(status=Status.CANCELED)
         try:
             # The end is written first: from here on the journal takes no other event of this run.
-            await self.journal.append(run_id, end)
-            RunMetrics([]).observe(end)
+            RunMetrics([]).observe(end, (await self.journal.append(run_id, end)).at)
         except NotFound:
             return "unknown"
         except Conflict:
