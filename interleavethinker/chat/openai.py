@@ -8,6 +8,7 @@ fetches anything. Does not start, configure or load the server's model.
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -18,6 +19,7 @@ import httpx2
 import openai
 from openai.types.chat import ChatCompletionChunk
 
+from interleavethinker import http
 from interleavethinker.chat.base import Token
 from interleavethinker.codec import ImagePart, Message, TextPart
 from interleavethinker.errors import BadRequest, BadSettings, Unavailable
@@ -69,7 +71,8 @@ class OpenAIChat:
         if prefix and not self.supports_prefix:
             raise BadRequest(f"{self._api.base_url} cannot go on from a prefix: leave it out, or use flavour = 'vllm'")
         spoken = [_message(message) for message in messages]
-        extra: dict[str, Any] = {"cache_salt": self._salt} if self._salt and self.supports_prefix else {}
+        salt = self._cache_salt() if self.supports_prefix else None
+        extra: dict[str, Any] = {"cache_salt": salt} if salt else {}
         if prefix:
             spoken.append({"role": "assistant", "content": _plain(prefix)})
             extra |= {"continue_final_message": True, "add_generation_prompt": False}
@@ -89,6 +92,13 @@ class OpenAIChat:
                 async for chunk in chunks:
                     for token in _tokens(chunk, waiting):
                         yield token
+
+    def _cache_salt(self) -> str | None:
+        """Each tenant's own: the time that an answer takes must not tell one what another has asked. A digest, which
+        says no tenant's name to the server."""
+        if (tenant := http.tenant.get()) is None:
+            return self._salt
+        return hashlib.sha256(f"{self._salt or ''}/{tenant}".encode()).hexdigest()
 
     async def ready(self) -> list[str]:
         try:

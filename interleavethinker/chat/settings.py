@@ -35,7 +35,9 @@ class ChatSettings(BaseModel):
     timeout: float = Field(default=120.0, gt=0, description="openai: seconds without a byte")
     retries: int = Field(default=2, ge=0, description="openai: of an answer that has not begun")
     logprobs: bool = Field(default=True, description="openai: false for servers that refuse them")
-    cache_salt: str | None = Field(default=None, description="openai, vllm: keeps prefix caches of tenants apart")
+    cache_salt: str | None = Field(
+        default=None, description="openai, vllm: keeps prefix caches apart; of tenants it does so by itself"
+    )
 
 
 def open_chat(settings: ChatSettings) -> Chat:

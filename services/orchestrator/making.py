@@ -7,6 +7,7 @@ Here the ports get what stands in front of them (replay, patience, guards), and 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -31,6 +32,9 @@ from services.orchestrator.screening import Guards
 from services.orchestrator.writing import write_plan
 
 log = structlog.get_logger(__name__)
+
+AWAY_SECONDS = 0.5
+"""How long a run is held that could not be written to, before anyone takes it up again."""
 
 
 class Making:
@@ -68,6 +72,8 @@ class Making:
                 await self._make(claim, past, generator)
         except (LeaseLost, JournalAway) as error:
             log.warning("run dropped; whoever can takes it up from what is recorded", reason=error.detail)
+            if isinstance(error, JournalAway):  # a full disk can be claimed on and not be written to, again and again
+                await asyncio.sleep(AWAY_SECONDS)
         except Exception as error:  # its record cannot be read: it would be taken up again and again, to no end
             end = Finished(status=Status.FAILED, problem=problem_of(error))
             await self._append(claim.run_id, end, RunMetrics([]), claim.fence)
