@@ -112,6 +112,7 @@ def create_app(
                 speculate=settings.speculate,
                 lease_seconds=settings.lease_seconds,
                 patience=settings.patience_seconds,
+                max_losses=settings.max_losses,
                 guards=guards,
                 at_once_per_owner=settings.runs_at_once_per_owner,
                 queued_per_owner=settings.queued_per_owner,

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from interleavethinker.document import Document
 from interleavethinker.events import Status
-from services.orchestrator.journal import RunSummary
 from services.orchestrator.links import Signer
 from services.orchestrator.outbox import Delivery, DeliveryState
 from services.orchestrator.pace import RunProgress
+from services.orchestrator.records import RunSummary
 from services.orchestrator.waiting import Place
 
 
