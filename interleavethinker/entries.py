@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from interleavethinker.events import AttemptKept, Drawn, Judged, StepEdited, StepFinished, StepInserted, StepReopened
-from interleavethinker.types import Digest, ImageRef, Step, Value, Verdict
+from interleavethinker.types import Cost, Digest, ImageRef, Step, Value, Verdict
 
 
 class DocumentAttempt(Value):
@@ -29,6 +29,8 @@ class DocumentAttempt(Value):
     queue_seconds: float = 0.0
     draw_seconds: float = 0.0
     judge_seconds: float = 0.0
+    cost: Cost | None = Field(default=None, description="`cost` and `reported` as in `Drawing`")
+    reported: str = ""
 
 
 class Reopening(Value):
@@ -102,6 +104,8 @@ def after(entry: DocumentStep, event: StepEvent, pinned: tuple[ImageRef, ...]) -
                 model=drawing.model,
                 queue_seconds=drawing.queue_seconds,
                 draw_seconds=drawing.draw_seconds,
+                cost=drawing.cost,
+                reported=drawing.reported,
             )
             return entry.model_copy(update={"attempts": (*entry.attempts, attempt)})
         case Judged(number=number, verdict=verdict, seconds=seconds, model=model):

@@ -25,8 +25,8 @@ from services.orchestrator.shares import Share, Shares
 DOCUMENTATION = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
 _LONGEST_ID = 40
 SHARED = re.compile(
-    r"/share|/interleave/(?P<run>\w{1,40})"
-    r"(/events|/images/[0-9a-f]{64}|/steps/\d+/attempts/\d+/preview|/trace|/exports?(/[\w.-]+)?)?",
+    r"/share|/formats|/interleave/(?P<run>\w{1,40})"
+    r"(/events|/images/[0-9a-f]{64}|/steps/\d+/attempts/\d+/preview|/trace|/export)?",
     re.ASCII,
 )
 """What opens with a share link, of the run that it is of."""
@@ -131,6 +131,16 @@ def _share_token(request: Request) -> str | None:
         return request.query_params.get("share")
     scheme, _, token = said.partition(" ")
     return token.strip() if scheme.lower() == "share" else None
+
+
+def listed_tenant(request: Request, tenant: str | None) -> str | None:
+    """Whose runs are listed: the caller's own, or another tenant's for an administrator. Raises Forbidden."""
+    caller: Caller = request.state.caller
+    if tenant is None or tenant == caller.tenant:
+        return caller.tenant
+    if not caller.may(Permission.ADMIN):
+        raise Forbidden("only a key with the scope 'admin' may list another tenant's runs", needed=Permission.ADMIN)
+    return tenant
 
 
 BEARER: Any = Security(HTTPBearer(auto_error=False, description="an API key, or a token of the issuer"))

@@ -82,6 +82,7 @@ RUNS = Table(
     Column("lease_holder", String(100), nullable=True),
     Column("lease_until", Float(53), nullable=True),  # seconds since 1970 by the database's clock
     Column("fence", Integer, nullable=False, server_default="0"),
+    Column("losses", Integer, nullable=False, server_default="0"),  # leases that ran out since it last came further
     Column("title", String(160), nullable=False, server_default=text("''")),  # this and the next three: `cards`
     Column("words", Text, nullable=False, server_default=text("''")),
     Column("steps", Integer, nullable=False, server_default="0"),

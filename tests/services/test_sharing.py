@@ -41,10 +41,17 @@ async def test_a_share_link_opens_one_document_for_reading(tmp_path: Path, blobs
         for how in ({"headers": {"Authorization": f"Share {shared['token']}"}}, {"params": {"share": shared["token"]}}):
             document = (await client.get("/share", **how)).json()
             assert document["document"] == run["document"]
-            for path in (place, f"{place}/events", f"{place}/trace", *(f"{place}/images/{d}" for d in run["images"])):
+            for path in (
+                place,
+                f"{place}/events",
+                f"{place}/trace",
+                f"{place}/export?format=json",
+                *(f"{place}/images/{d}" for d in run["images"]),
+            ):
                 assert (await client.get(path, **how)).status_code == 200, path
-            for path in ("/interleave", f"/interleave/{other['id']}", f"{place}/deliveries", f"{place}/share",
-                         f"/interleave/{other['id']}/images/{next(iter(other['images']))}", f"{place}/../x"):  # fmt: skip
+            elsewhere = f"/interleave/{other['id']}"
+            pictures = f"{elsewhere}/images/{next(iter(other['images']))}"
+            for path in ("/interleave", elsewhere, pictures, f"{place}/deliveries", f"{place}/share", f"{place}/../x"):
                 assert (await client.get(path, **how)).status_code == 403, path
             for method, path in asked(app.openapi()):
                 answer = await client.request(method, path.format(run_id=run["id"], step=1), json={}, **how)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "studio"
-down_revision = "api_keys"
+down_revision = "losses"
 
 _SHOWS = ("step_planned", "plan_edited", "drawn", "step_finished", "attempt_kept")
 
