@@ -15,10 +15,12 @@ from datetime import datetime
 import structlog
 
 from interleavethinker import http
+from interleavethinker.document import fold
 from interleavethinker.errors import Conflict
 from interleavethinker.events import Created, Event, Finished, PlanAwaited, Recorded, Started, Status
-from interleavethinker.ports import Critic, Generator, Planner
+from interleavethinker.ports import Critic, Generator, Planner, watching
 from services.orchestrator.endings import ReplicasLost, cut_short, done, problem_of
+from services.orchestrator.generators import Generators
 from services.orchestrator.hints import Hints
 from services.orchestrator.journal import Journal, LeaseLost
 from services.orchestrator.leases import Claim
@@ -47,19 +49,20 @@ class Making:
         *,
         planner: Planner,
         critic: Critic,
-        generator: Generator,
+        generators: Generators,
         guards: Guards,
         speculate: bool,
         patience: float,
         max_losses: int,
     ) -> None:
         self._journal, self._guards = journal, guards
-        self._planner, self._critic, self._generator = planner, critic, generator
+        self._planner, self._critic, self._generators = planner, critic, generators
         self._speculate, self._patience, self._max_losses = speculate, patience, max_losses
 
     async def __call__(self, claim: Claim) -> None:
         http.run_id.set(claim.run_id)
         http.run_fence.set(claim.fence)
+        watching.set(self._journal.news.board.teller(claim.run_id, previews=not self._guards.see_images))
         try:
             http.tenant.set(await self._journal.owner(claim.run_id))
             if claim.losses >= self._max_losses:
@@ -68,8 +71,9 @@ class Making:
                 end = cut_short(lost, stands=await self._journal.stands(claim.run_id))
                 return await self._append(claim.run_id, end, RunMetrics([]), claim.fence)
             past = await self._journal.events(claim.run_id)
-            async with Hints(self._generator) as generator:
-                await self._make(claim, past, generator)
+            name, drawer = self._generators.named(fold(past).request.generator)
+            async with Hints(drawer) as generator:
+                await self._make(claim, past, generator, name)
         except (LeaseLost, JournalAway) as error:
             log.warning("run dropped; whoever can takes it up from what is recorded", reason=error.detail)
             if isinstance(error, JournalAway):  # a full disk can be claimed on and not be written to, again and again
@@ -78,11 +82,12 @@ class Making:
             end = Finished(status=Status.FAILED, problem=problem_of(error))
             await self._append(claim.run_id, end, RunMetrics([]), claim.fence)
 
-    async def _make(self, claim: Claim, past: list[Recorded], generator: Generator) -> None:
+    async def _make(self, claim: Claim, past: list[Recorded], generator: Generator, name: str) -> None:
         now, said = round_of(past), [recorded.event for recorded in past]
         elapsed = _clock(claim, past)
         limit = now.request.budget.max_seconds
         metrics = RunMetrics(said, _asked(past))
+        waited = "generator" if name == self._generators.default_name else f"generator {name}"
 
         def patience(service: str) -> Patience:
             return Patience(service, self._patience, lambda: None if limit is None else limit - elapsed())
@@ -96,7 +101,7 @@ class Making:
                 self._guards.planner(self._planner, record, said, now.request.references), patience("planner")
             ),
             generator=self._guards.counted(
-                PatientGenerator(self._guards.generator(generator, record, said), patience("generator"))
+                PatientGenerator(self._guards.generator(generator, record, said), patience(waited))
             ),
             critic=PatientCritic(self._critic, patience("critic")),
             record=record,

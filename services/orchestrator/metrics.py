@@ -29,6 +29,9 @@ ATTEMPTS = Histogram(
 )
 TAKEOVERS = Counter("interleavethinker_takeovers", "Runs taken over from a replica whose lease ran out.")
 UNDER_WAY = Gauge("interleavethinker_runs_under_way", "Runs that this replica works on.")
+FOLLOWERS = Gauge("interleavethinker_followers", "Streams of events that this replica serves.")
+PREVIEWS = Counter("interleavethinker_previews_served", "Previews of drawings under way that callers were given.")
+THUMBNAILS = Counter("interleavethinker_thumbnails_made", "Pictures scaled down for callers.")
 WAITED = Counter("interleavethinker_waited_seconds", "Seconds that runs waited for an absent service.", ["service"])
 
 # What has not happened yet is shown as zero, not as absent: a first failure is a rise that an alert sees.

@@ -18,7 +18,7 @@ from interleavethinker.document import Document, fold
 from interleavethinker.errors import BadRequest, NotFound
 from interleavethinker.events import EVENT, Finished, Recorded, Status
 from interleavethinker.types import InterleaveRequest
-from services.orchestrator.news import News
+from services.orchestrator.news import News, announce_progress
 from services.orchestrator.reaching import JournalAway, answering
 from services.orchestrator.schema import migrate
 from services.orchestrator.tables import EVENTS, RUNS, open_engine
@@ -55,15 +55,16 @@ class Records:
 
     async def __aenter__(self) -> Self:
         await migrate(self._url)
-        self.news = News()
-        hearing = self.engine.dialect.name == "postgresql"
-        self._hearing = asyncio.create_task(self.news.listen(self._url)) if hearing else None
+        shared = self.engine.dialect.name == "postgresql"
+        self.news = News(shared=shared)
+        talking = [self.news.listen(self._url), announce_progress(self.engine, self.news.board)] if shared else []
+        self._talking = [asyncio.create_task(each) for each in talking]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._hearing:
-            self._hearing.cancel()
-            await asyncio.gather(self._hearing, return_exceptions=True)
+        for task in self._talking:
+            task.cancel()
+        await asyncio.gather(*self._talking, return_exceptions=True)
         await self.engine.dispose()
 
     async def ready(self) -> list[str]:

@@ -21,6 +21,7 @@ from interleavethinker.events import Event, Finished, Status
 from interleavethinker.ports import Critic, Generator, Planner
 from interleavethinker.types import InterleaveRequest
 from services.orchestrator.claims import Claims
+from services.orchestrator.generators import Generators
 from services.orchestrator.idempotency import Key
 from services.orchestrator.journal import Begun, Journal
 from services.orchestrator.leases import Leases
@@ -47,7 +48,7 @@ class Runs:
         *,
         planner: Planner,
         critic: Critic,
-        generator: Generator,
+        generator: Generator | Generators,
         at_once: int = 4,
         speculate: bool = False,
         lease_seconds: float = 10.0,
@@ -59,11 +60,12 @@ class Runs:
     ) -> None:
         self.journal = journal
         self._queued_per_owner = queued_per_owner
+        self.generators = generator if isinstance(generator, Generators) else Generators(generator)
         making = Making(
             journal,
             planner=planner,
             critic=critic,
-            generator=generator,
+            generators=self.generators,
             guards=guards or Guards(),
             speculate=speculate,
             patience=patience,

@@ -14,6 +14,7 @@ from interleavethinker.document import Document
 from interleavethinker.events import Status
 from services.orchestrator.links import Signer
 from services.orchestrator.outbox import Delivery, DeliveryState
+from services.orchestrator.pace import RunProgress
 from services.orchestrator.records import RunSummary
 from services.orchestrator.waiting import Place
 
@@ -105,6 +106,7 @@ class DocumentView(BaseModel):
         default={}, description="where each picture is, by digest; where links are signed, it opens without a key"
     )
     queue: QueueView | None = Field(default=None, description="present while the run is queued")
+    progress: RunProgress | None = Field(default=None, description="present until the run is at its end")
 
     @classmethod
     def of(
