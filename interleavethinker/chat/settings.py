@@ -60,7 +60,7 @@ class ChatSettings(BaseModel):
     )
     price: ChatPrice = ChatPrice()
     cache_salt: str | None = Field(
-        default=None, description="openai, vllm: keeps prefix caches apart; of tenants it does so by itself"
+        default=None, description="openai, vllm: keeps prefix caches apart; tenants' are apart anyway"
     )
 
 

@@ -30,13 +30,13 @@ log = structlog.get_logger(__name__)
 WAIT_SECONDS = 30
 """How long one request waits for the ending before it asks again; well below usual proxies' 60 s."""
 HINT_SECONDS = 2.0
-DEAF_SECONDS = 1.0
-"""Before a stream of progress that was cut, or that is not there yet, is asked for again."""
-_STREAM = {"Accept": http.EVENT_STREAM}
 NOBODY = (
     "no generator worker is alive, so nobody draws what waits: start one, or see in its log why it ended "
     "(`python -m services.generator_service worker`)"
 )
+DEAF_SECONDS = 1.0
+"""Before a stream of progress that was cut, or that is not there yet, is asked for again."""
+_STREAM = {"Accept": http.EVENT_STREAM}
 
 
 class GeneratorClient(ServiceClient):

@@ -127,8 +127,8 @@ class LocalStack:
         environment |= places.offering(further, environment)
 
         def start(name: str, module: str, *arguments: str, own: Mapping[str, str] = {}) -> None:
-            said = {**kept_flat(name), **environment, **own}
-            self._parts[name] = Part(name, module, *arguments, logs=self.logs, environment=said)
+            given = kept_flat(name) | environment | dict(own)
+            self._parts[name] = Part(name, module, *arguments, logs=self.logs, environment=given)
 
         start("worker", "services.generator_service", "worker")
         start("critic", "services.critic_service")

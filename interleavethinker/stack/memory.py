@@ -16,5 +16,5 @@ WITH_MODELS = frozenset({"worker", "planner", "critic"})
 
 
 def kept_flat(part: str) -> dict[str, str]:
-    """The environment for the part of this name."""
-    return dict(ARENAS if part in WITH_MODELS else TRIMMED)
+    """The environment for the part of this name; `worker-far` is a worker too."""
+    return dict(ARENAS if part.partition("-")[0] in WITH_MODELS else TRIMMED)

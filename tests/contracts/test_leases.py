@@ -221,7 +221,7 @@ async def test_a_run_that_kills_whoever_works_on_it_is_given_up_and_can_be_resum
 async def test_followers_elsewhere_are_woken_by_postgres(postgres_url: str):
     async with Journal(postgres_url, poll=3600) as here, Journal(postgres_url, poll=3600) as there:
         run_id = await here.create(ASK)
-        await until(lambda: here._hearing is not None)
+        await until(lambda: bool(here._talking))
         await asyncio.sleep(1)  # until it listens
         waiting = asyncio.ensure_future(anext(here.follow(run_id, after=1)))
         await asyncio.sleep(0.2)

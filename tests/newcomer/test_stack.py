@@ -119,6 +119,14 @@ def test_free_ports_are_four_different_ones():
     assert len(set(Ports.free())) == 4
 
 
+def test_what_is_freed_goes_back_unless_the_user_says_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "5")
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    given = kept_flat("orchestrator") | environment(Ports.free(), tmp_path, "")
+    assert (given["MALLOC_ARENA_MAX"], given["MALLOC_TRIM_THRESHOLD_"]) == ("5", "131072")
+    assert "MALLOC_TRIM_THRESHOLD_" not in kept_flat("worker") | environment(Ports.free(), tmp_path, "")
+
+
 def test_further_generators_have_places_and_queues_of_their_own(monkeypatch: pytest.MonkeyPatch):
     for name, value in {
         "GENERATORS__HOSTED__BACKEND": "openai_images",
@@ -148,11 +156,3 @@ def test_further_generators_have_places_and_queues_of_their_own(monkeypatch: pyt
     monkeypatch.setenv(f"{PREFIX}GENERATORS__FAST", "yes")
     with pytest.raises(BadSettings, match=r"generators\.fast is no table"):
         further_generators(Ports(), {})
-
-
-def test_what_is_freed_goes_back_unless_the_user_says_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("MALLOC_ARENA_MAX", "5")
-    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
-    given = kept_flat("orchestrator") | environment(Ports.free(), tmp_path, "")
-    assert (given["MALLOC_ARENA_MAX"], given["MALLOC_TRIM_THRESHOLD_"]) == ("5", "131072")
-    assert "MALLOC_TRIM_THRESHOLD_" not in kept_flat("worker") | environment(Ports.free(), tmp_path, "")
