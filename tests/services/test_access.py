@@ -117,7 +117,9 @@ async def test_every_route_but_the_open_ones_wants_a_key(tmp_path: Path, blobs: 
             if path in OPEN_PATHS:
                 continue
             for method in methods:
-                response = await client.request(method.upper(), path.format(run_id="run_1", digest="0" * 64, step=1))
+                response = await client.request(
+                    method.upper(), path.format(run_id="run_1", digest="0" * 64, step=1, number=1)
+                )
                 assert (response.status_code, response.headers["content-type"]) == (401, PROBLEM_JSON), path
                 assert response.headers["www-authenticate"] == "Bearer"
                 asked += 1
