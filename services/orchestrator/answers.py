@@ -60,6 +60,8 @@ class House(NamedTuple):
     signer: Signer | None
     fetch: Fetch
     guards: Guards
+    since: int = 0
+    """When the service was started, in seconds since 1970."""
 
     @property
     def retention(self) -> timedelta | None:

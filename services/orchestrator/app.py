@@ -7,6 +7,7 @@ here: the routes (`api`) and the algorithm (`loop`).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -26,6 +27,8 @@ from services.orchestrator import api, editing
 from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
+from services.orchestrator.doors.responses import routes as responses
+from services.orchestrator.doors.responses.errors import OpenAIErrors
 from services.orchestrator.fetching import PictureFetch
 from services.orchestrator.journal import Journal
 from services.orchestrator.keys import Keys
@@ -105,7 +108,7 @@ def create_app(
             stack.push_async_callback(runs.close)
             webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))
             fetch = PictureFetch(settings.references)
-            app.state.house = House(settings, journal, runs, blobs, webhooks, signer, fetch, guards)
+            app.state.house = House(settings, journal, runs, blobs, webhooks, signer, fetch, guards, int(time.time()))
             runs.open()
             log.info("looking for runs", replica=runs.replica)
             yield
@@ -119,6 +122,9 @@ def create_app(
         door=[Middleware(Gate, doors=doors, signer=signer, rates=rates)],
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
+    bears = [BEARER] if doors else []
     for router in (api.router, editing.router):
-        app.include_router(router, dependencies=[Depends(own_run), *([BEARER] if doors else [])])
+        app.include_router(router, dependencies=[Depends(own_run), *bears])
+    app.include_router(responses.router, dependencies=[responses.OWN, *bears])
+    app.add_middleware(OpenAIErrors)
     return app

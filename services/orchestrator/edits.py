@@ -25,7 +25,7 @@ from interleavethinker.events import (
     StepFinished,
     StepReopened,
 )
-from interleavethinker.types import IMAGE_MARKER, Brief, Budget, InterleaveRequest, Plan, Step
+from interleavethinker.types import IMAGE_MARKER, Brief, Budget, ImageRef, InterleaveRequest, Plan, Step
 from services.orchestrator.rounds import planning_of
 from services.orchestrator.rules import limit_reached, stands
 
@@ -102,9 +102,10 @@ def branch(
     return [*begun[:-1], PlanEdited(plan=plan), begun[-1]]
 
 
-def continued(document: Document, prompt: str) -> InterleaveRequest:
+def continued(document: Document, prompt: str, more: Sequence[ImageRef] = ()) -> InterleaveRequest:
     """The request for what comes after this document: all its pictures are the new brief's, its texts stand with them,
-    so that the planner goes on with the numbers. Raises Conflict when there is nothing, or too much, to go on from."""
+    so that the planner goes on with the numbers. `more` are the pictures of the prompt's markers; without them, it has
+    none. Raises Conflict when there is nothing, or too much, to go on from."""
     shown = [entry for entry in document.steps if entry.image]
     if not shown:
         raise Conflict(f"run {document.run_id} has no picture to go on from")
@@ -115,9 +116,10 @@ def continued(document: Document, prompt: str) -> InterleaveRequest:
     given = document.request.brief
     images = (*given.images, *(entry.image for entry in shown if entry.image))
     unmarked = IMAGE_MARKER * (len(given.images) - given.prompt.count(IMAGE_MARKER))
-    text = f"{unmarked}{given.prompt}\n{told}\n{prompt.replace(IMAGE_MARKER, ' ')}"
+    following = prompt if more else prompt.replace(IMAGE_MARKER, " ")
+    text = f"{unmarked}{given.prompt}\n{told}\n{following}"
     try:
-        brief = Brief(prompt=text, images=images)
+        brief = Brief(prompt=text, images=(*images, *more))
     except ValidationError as error:
         raise Conflict(f"the document with this prompt is too long to go on from: {_words(error)}") from error
     return document.request.model_copy(update={"brief": brief})
