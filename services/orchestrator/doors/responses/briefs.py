@@ -32,6 +32,12 @@ class Wrong(BadRequest):
         super().__init__(f"{param}: {detail}", param=param)
 
 
+class NoEarlier(Wrong):
+    """As OpenAI says it when there is nothing to go on from."""
+
+    code = "previous_response_not_found"
+
+
 class Said(NamedTuple):
     """One prompt, and its pictures in the order of its markers: data: URLs, URLs, base64, or digests."""
 
@@ -48,7 +54,8 @@ async def brief(ask: ResponseAsk, house: House, owner: str | None) -> Interleave
     if ask.previous_response_id is None:
         return asked
     before = run_id(ask.previous_response_id)
-    await _own(before, house, owner, "previous_response_id")
+    if not await _own(before, house, owner):
+        raise NoEarlier("previous_response_id", f"there is no response {ask.previous_response_id!r}")
     document = await house.journal.document(before)
     if not document.status.final:
         raise Wrong("previous_response_id", f"{ask.previous_response_id} is {document.status}; wait for its end")
@@ -123,18 +130,17 @@ async def _earlier(item: CallBack, where: str, house: House, owner: str | None) 
     found = place(item.id)
     if found is None:
         raise Wrong(where, f"{item.id!r} is no picture of this service; send its bytes as `result`")
-    await _own(found.run_id, house, owner, where)
+    if not await _own(found.run_id, house, owner):
+        raise Wrong(where, f"there is no picture {item.id!r}")
     for entry in (await house.journal.document(found.run_id)).steps:
         if entry.step.index == found.step and entry.image:
             return entry.image.digest
     raise Wrong(where, f"{item.id} has no picture")
 
 
-async def _own(run_id: str, house: House, owner: str | None, where: str) -> None:
+async def _own(run_id: str, house: House, owner: str | None) -> bool:
     """Another tenant's is as unknown as one that never was."""
     try:
-        known = await house.journal.owner(run_id) == owner
+        return await house.journal.owner(run_id) == owner
     except NotFound:
-        known = False
-    if not known:
-        raise Wrong(where, "there is no such response")
+        return False

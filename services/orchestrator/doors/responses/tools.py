@@ -8,12 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, mo
 
 from interleavethinker.types import NUMBER, Size
 
-
-def _size(text: str) -> str:
-    width, cross, height = text.partition("x")
-    if text != "auto" and not (cross and width.isdecimal() and height.isdecimal()):
-        raise ValueError("write WIDTHxHEIGHT in pixels, for instance 1024x1024, or auto")
-    return text
+_PIXELS = r"(1[6-9]|[2-9]\d|[1-9]\d\d|[1-3]\d\d\d|40[0-8]\d|409[0-6])"
+SIZE = rf"^(auto|{_PIXELS}x{_PIXELS})$"
 
 
 def _drawn_from_text(value: JsonValue) -> JsonValue:
@@ -27,7 +23,9 @@ class ImageTool(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     type: Literal["image_generation"]
-    size: Annotated[str, Field(max_length=16), AfterValidator(_size)] | None = None
+    size: Annotated[str, Field(pattern=SIZE)] | None = Field(
+        default=None, description="WIDTHxHEIGHT in pixels from 16 to 4096, or auto: the model's own"
+    )
     partial_images: Annotated[int, Field(ge=0, le=3), NUMBER] | None = Field(
         default=None, description="how many attempts at each picture a stream shows before the one that stands"
     )
