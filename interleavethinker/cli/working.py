@@ -1,0 +1,111 @@
+"""`redraw`, `keep`, `resume` and `cancel`: going on with a run that there is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from interleavethinker.cli import options
+from interleavethinker.cli.options import ApiKey, Json, MaxDraws, MaxSeconds, MaybeOut, Run, Url
+
+StepNumber = Annotated[int, typer.Argument(metavar="STEP", help="the step's number", min=1)]
+
+
+def redraw(
+    run: Run,
+    step: StepNumber,
+    prompt: Annotated[str | None, typer.Option(help="in place of the plan's")] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    max_attempts: Annotated[int | None, typer.Option(min=1, max=20)] = None,
+    max_draws: MaxDraws = None,
+    max_seconds: MaxSeconds = None,
+    later: Annotated[
+        Literal["stale", "redraw"], typer.Option(help="the steps after it: only marked as stale, or redrawn as well")
+    ] = "stale",
+    out: MaybeOut = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Have a step of a finished run drawn again."""
+    from interleavethinker.cli.following import follow
+    from interleavethinker.cli.reaching import client_of, run_of
+    from interleavethinker.client.asking import Redrawing
+
+    given = {
+        "prompt": prompt, "seed": seed, "max_attempts": max_attempts, "later": later,
+        "budget": options.budget(max_draws, max_seconds),
+    }  # fmt: skip
+    wishes: Redrawing = {name: value for name, value in given.items() if value is not None}  # type: ignore[assignment]
+    with client_of(url, api_key) as client:
+        known = run_of(client, run)
+        document = known.document()
+        if step not in [each.number for each in document.steps]:
+            raise typer.BadParameter(f"the document has no step {step}", param_hint="STEP")
+        past = list(known) if document.status.final else []
+        code = follow(client, lambda: document.step(step).redraw(**wishes), out, as_json=as_json, past=past)
+    raise typer.Exit(code)
+
+
+def keep(
+    run: Run,
+    step: StepNumber,
+    attempt: Annotated[int, typer.Argument(metavar="ATTEMPT", help="its number at the step", min=1)],
+    out: MaybeOut = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Let another attempt at a step stand."""
+    from interleavethinker.cli.following import write
+    from interleavethinker.cli.reaching import client_of, run_of
+    from interleavethinker.cli.saying import console, outline, print_json
+
+    with client_of(url, api_key) as client:
+        document = run_of(client, run).document()
+        client.keep(document.id, step, attempt)
+        document = document.refresh()
+        written = write(document, out) if out else None
+    if as_json:
+        return print_json(outline(document.value, written))
+    stale = [str(each.number) for each in document.steps if each.value.stale]
+    told = f"; drawn from what no longer stands: {', '.join(stale)}" if stale else ""
+    return console().print(f"step {step} keeps attempt {attempt}{told}")
+
+
+def resume(
+    run: Run,
+    max_draws: MaxDraws = None,
+    max_seconds: MaxSeconds = None,
+    out: MaybeOut = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Let a run that was cut short, or failed, go on from what stands."""
+    from interleavethinker.cli.following import follow
+    from interleavethinker.cli.reaching import client_of, run_of
+    from interleavethinker.types import Budget
+
+    given = options.budget(max_draws, max_seconds)
+    with client_of(url, api_key) as client:
+        known = run_of(client, run)
+        past = list(known) if known.document().status.final else []
+        budget = Budget.model_validate(given) if given else None
+        code = follow(client, lambda: known.resume(budget=budget), out, as_json=as_json, past=past)
+    raise typer.Exit(code)
+
+
+def cancel(run: Run, url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> None:
+    """End a run; what it has finished stays readable."""
+    from interleavethinker.cli.reaching import client_of, run_of
+    from interleavethinker.cli.saying import console, print_json
+
+    with client_of(url, api_key) as client:
+        known = run_of(client, run)
+        answer = known.cancel()
+    if as_json:
+        return print_json({"id": known.id, "cancel": answer})
+    said = {"requested": "canceled", "already_done": "had ended already"}
+    return console().print(f"{known.id} {said.get(answer, answer)}")
