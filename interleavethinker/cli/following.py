@@ -51,7 +51,7 @@ def follow(
     document = run.document()
     written = write(document, out) if out and document.steps else None
     if as_json:
-        print_json(outline(document.value, written))
+        print_json(outline(document, written))
     elif written:
         screen.print(f"\n[bold]{written.absolute()}[/]")
     return code_of(document.status)
@@ -60,6 +60,14 @@ def follow(
 def write(document: RunDocument, out: Path) -> Path:
     """A file where the name has an ending that a format has, else a folder."""
     return document.export(out) if out.suffix and not out.is_dir() else document.save(out)
+
+
+def check_out(out: Path | None) -> None:
+    """Before anything is drawn. Raises BadRequest, or NotInstalled, for a file that could not be written then."""
+    if out and out.suffix:
+        from interleavethinker.client.taking import can_save
+
+        can_save(out)
 
 
 def _ask_whether_to_draw(run: Run) -> None:

@@ -83,10 +83,12 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a document as files, made on this machine: guide.pdf, guide.epub, a folder, ..."""
-    from interleavethinker.cli.following import write
+    from interleavethinker.cli.following import check_out, write
     from interleavethinker.cli.reaching import client_of, run_of
     from interleavethinker.cli.saying import console, print_json
 
+    for each in path:
+        check_out(each)
     with client_of(url, api_key) as client:
         document = run_of(client, run).document()
         written = [write(document, each) for each in path]

@@ -87,20 +87,22 @@ def demo(
 def _on_a_stack_that_is_up(
     url: str | None, api_key: str | None, wish: str, out: Path, wishes: dict[str, Any], *, review: bool, as_json: bool
 ) -> None:
-    from interleavethinker.cli.following import follow
+    from interleavethinker.cli.following import check_out, follow
     from interleavethinker.cli.reaching import client_of
 
+    check_out(out)
     with client_of(url, api_key) as client:
         code = follow(client, lambda: client.interleave(wish, **wishes), out, as_json=as_json, review=review)
     raise typer.Exit(code)
 
 
 def _on_a_stack_of_its_own(wish: str, out: Path, wishes: dict[str, Any], *, review: bool, as_json: bool) -> None:
-    from interleavethinker.cli.following import follow
+    from interleavethinker.cli.following import check_out, follow
     from interleavethinker.cli.reaching import client_of
     from interleavethinker.cli.saying import console
     from interleavethinker.cli.serving import own_stack
 
+    check_out(out)
     screen = console(silent=as_json)
     with own_stack(screen) as own, client_of(own.url, None) as client:
         code = follow(client, lambda: client.interleave(wish, **wishes), out, as_json=as_json, review=review)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from interleavethinker.cli import options
 from interleavethinker.cli.options import ApiKey, Json, MaxDraws, MaxSeconds, MaybeOut, Run, Url
+
+if TYPE_CHECKING:
+    from interleavethinker.client import RunDocument, RunStep
 
 StepNumber = Annotated[int, typer.Argument(metavar="STEP", help="the step's number", min=1)]
 
@@ -29,7 +32,7 @@ def redraw(
     as_json: Json = False,
 ) -> None:
     """Have a step of a finished run drawn again."""
-    from interleavethinker.cli.following import follow
+    from interleavethinker.cli.following import check_out, follow
     from interleavethinker.cli.reaching import client_of, run_of
     from interleavethinker.client.asking import Redrawing
 
@@ -38,13 +41,13 @@ def redraw(
         "budget": options.budget(max_draws, max_seconds),
     }  # fmt: skip
     wishes: Redrawing = {name: value for name, value in given.items() if value is not None}  # type: ignore[assignment]
+    check_out(out)
     with client_of(url, api_key) as client:
         known = run_of(client, run)
         document = known.document()
-        if step not in [each.number for each in document.steps]:
-            raise typer.BadParameter(f"the document has no step {step}", param_hint="STEP")
+        meant = _step(document, step)
         past = list(known) if document.status.final else []
-        code = follow(client, lambda: document.step(step).redraw(**wishes), out, as_json=as_json, past=past)
+        code = follow(client, lambda: meant.redraw(**wishes), out, as_json=as_json, past=past)
     raise typer.Exit(code)
 
 
@@ -58,17 +61,17 @@ def keep(
     as_json: Json = False,
 ) -> None:
     """Let another attempt at a step stand."""
-    from interleavethinker.cli.following import write
+    from interleavethinker.cli.following import check_out, write
     from interleavethinker.cli.reaching import client_of, run_of
     from interleavethinker.cli.saying import console, outline, print_json
 
+    check_out(out)
     with client_of(url, api_key) as client:
         document = run_of(client, run).document()
-        client.keep(document.id, step, attempt)
-        document = document.refresh()
+        document = _step(document, step).keep(attempt)
         written = write(document, out) if out else None
     if as_json:
-        return print_json(outline(document.value, written))
+        return print_json(outline(document, written))
     stale = [str(each.number) for each in document.steps if each.value.stale]
     told = f"; drawn from what no longer stands: {', '.join(stale)}" if stale else ""
     return console().print(f"step {step} keeps attempt {attempt}{told}")
@@ -84,10 +87,11 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Let a run that was cut short, or failed, go on from what stands."""
-    from interleavethinker.cli.following import follow
+    from interleavethinker.cli.following import check_out, follow
     from interleavethinker.cli.reaching import client_of, run_of
     from interleavethinker.types import Budget
 
+    check_out(out)
     given = options.budget(max_draws, max_seconds)
     with client_of(url, api_key) as client:
         known = run_of(client, run)
@@ -95,6 +99,14 @@ def resume(
         budget = Budget.model_validate(given) if given else None
         code = follow(client, lambda: known.resume(budget=budget), out, as_json=as_json, past=past)
     raise typer.Exit(code)
+
+
+def _step(document: RunDocument, number: int) -> RunStep:
+    """The one that readers see under this number. Raises typer.BadParameter."""
+    try:
+        return document.step(number)
+    except KeyError as error:
+        raise typer.BadParameter(str(error.args[0]), param_hint="STEP") from error
 
 
 def cancel(run: Run, url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> None:

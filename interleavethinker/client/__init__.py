@@ -14,13 +14,15 @@ document is made. Services call each other through `interleavethinker.clients`.
 """
 
 from interleavethinker.client._async.client import AsyncClient
-from interleavethinker.client._async.document import AsyncRunDocument, AsyncRunStep
+from interleavethinker.client._async.document import AsyncRunDocument
 from interleavethinker.client._async.run import AsyncRun
+from interleavethinker.client._async.step import AsyncRunStep
 from interleavethinker.client._sync.client import Client
-from interleavethinker.client._sync.document import RunDocument, RunStep
+from interleavethinker.client._sync.document import RunDocument
 from interleavethinker.client._sync.run import Run
+from interleavethinker.client._sync.step import RunStep
 from interleavethinker.client.access import Unreached
-from interleavethinker.client.answers import Progress, RunAbout
+from interleavethinker.client.answers import Progress, RunAbout, Share
 from interleavethinker.client.asking import Picture, Variations, Wishes
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "RunAbout",
     "RunDocument",
     "RunStep",
+    "Share",
     "Unreached",
     "Variations",
     "Wishes",

@@ -39,6 +39,15 @@ class RunPage(BaseModel):
     next: str | None = None
 
 
+class Share(BaseModel):
+    """A link by which anyone may read a run; `expires_at` None: until it is revoked."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    url: str
+    token: str
+    expires_at: datetime | None = None
+
+
 def document(answer: bytes) -> Document:
     return Document.model_validate(from_json(answer)["document"], extra="ignore")
 

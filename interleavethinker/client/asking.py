@@ -49,16 +49,36 @@ class Wishes(Continuation, total=False):
     images: Sequence[Picture]
     references: Sequence[Picture]
     size: Size | tuple[int, int] | Mapping[str, int]
+    style: str
+    characters: str
+
+
+class StepTexts(TypedDict, total=False):
+    """A step's texts. None empties one."""
+
+    name: str
+    instruction: str | None
+    auxiliary_text: str | None
+    prompt: str | None
 
 
 class Redrawing(TypedDict, total=False):
-    """How a step is drawn again."""
+    """How a step is drawn again. `references` are for this step only, from then on."""
 
     prompt: str
     seed: int
     max_attempts: int
     budget: Budget | Mapping[str, Any]
     later: Literal["stale", "redraw"]
+    references: Sequence[Picture]
+
+
+class Insertion(Redrawing, total=False):
+    """A new step."""
+
+    name: str
+    instruction: str
+    auxiliary_text: str
 
 
 def body(wishes: Mapping[str, Any], **more: Any) -> dict[str, Any]:

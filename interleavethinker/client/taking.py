@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx2
@@ -13,7 +14,7 @@ from interleavethinker import http
 from interleavethinker.client import answers
 from interleavethinker.client.access import Access
 from interleavethinker.document import Document
-from interleavethinker.errors import BadRequest
+from interleavethinker.errors import NotInstalled
 from interleavethinker.events import Status
 from interleavethinker.types import ImageRef
 
@@ -30,21 +31,29 @@ def check(document: Document) -> None:
     raise http.error_from_problem(told | {"run_id": document.run_id}, 500)
 
 
-def save(document: Document, images: Mapping[str, bytes], out: Path) -> Path:
-    from interleavethinker.exports import write_folder
+def folder(document: Document, images: Mapping[str, bytes], out: Path, language: str | None = None) -> Path:
+    from interleavethinker import exports
 
-    return write_folder(document, images, out)
+    return exports.write_folder(document, images, out, language=language)
 
 
-def export(document: Document, images: Mapping[str, bytes], path: Path) -> Path:
-    """Raises BadRequest for an ending that no format has."""
-    from interleavethinker.exports import page
+def save(document: Document, images: Mapping[str, bytes], path: Path, language: str | None = None) -> Path:
+    """A file in the format of its ending, or a folder with everything where it has none; what was written."""
+    from interleavethinker import exports
 
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise BadRequest(f"no format has the ending {path.suffix!r}: .html")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(document, images), encoding="utf-8")
-    return path
+    return exports.save(document, images, path, language=language)
+
+
+def can_save(path: Path) -> None:
+    """Raises BadRequest for an ending that no format has, NotInstalled where the format's library is missing."""
+    from interleavethinker import exports
+
+    if not path.suffix or path.is_dir():
+        return
+    kind = exports.format_of(path)
+    for name in kind.needs:
+        if find_spec(name) is None:
+            raise NotInstalled(f"{kind.label} needs the package {name}: pip install 'interleavethinker[exports]'")
 
 
 def fetch_now(document: Document, pictures: dict[str, bytes], access: Access) -> None:

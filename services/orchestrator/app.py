@@ -20,16 +20,17 @@ from interleavethinker.clients.base import ServiceClient
 from interleavethinker.clients.critic import CriticClient
 from interleavethinker.clients.generator import GeneratorClient
 from interleavethinker.clients.planner import PlannerClient
-from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
+from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner, Previews
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
-from services.orchestrator import api, editing
+from services.orchestrator import api, editing, showing
 from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
 from services.orchestrator.doors.responses import routes as responses
 from services.orchestrator.doors.responses.errors import OpenAIErrors
 from services.orchestrator.fetching import PictureFetch
+from services.orchestrator.following import Turns
 from services.orchestrator.journal import Journal
 from services.orchestrator.keys import Keys
 from services.orchestrator.links import Signer
@@ -37,6 +38,7 @@ from services.orchestrator.rates import Rates
 from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards, open_filter
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.thumbnails import Thumbnails
 from services.orchestrator.tokens import Tokens
 from services.orchestrator.webhooks import Webhooks
 
@@ -108,7 +110,20 @@ def create_app(
             stack.push_async_callback(runs.close)
             webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))
             fetch = PictureFetch(settings.references)
-            app.state.house = House(settings, journal, runs, blobs, webhooks, signer, fetch, guards, int(time.time()))
+            app.state.house = House(
+                settings,
+                journal,
+                runs,
+                blobs,
+                webhooks,
+                signer,
+                fetch,
+                guards,
+                turns=Turns(journal, settings.runs_at_once),
+                thumbnails=Thumbnails(blobs),
+                previews=generator if isinstance(generator, Previews) else None,
+                since=int(time.time()),
+            )
             runs.open()
             log.info("looking for runs", replica=runs.replica)
             yield
@@ -123,7 +138,7 @@ def create_app(
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
     bears = [BEARER] if doors else []
-    for router in (api.router, editing.router):
+    for router in (api.router, editing.router, showing.router):
         app.include_router(router, dependencies=[Depends(own_run), *bears])
     app.include_router(responses.router, dependencies=[responses.OWN, *bears])
     app.add_middleware(OpenAIErrors)

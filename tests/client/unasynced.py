@@ -20,6 +20,7 @@ NAMES = {
     "AsyncBaseTransport": "BaseTransport",
     "AsyncClient": "Client",
     "AsyncRetryingCaller": "RetryingCaller",
+    "AsyncEdits": "Edits",
     "AsyncRun": "Run",
     "AsyncRunDocument": "RunDocument",
     "AsyncRunStep": "RunStep",

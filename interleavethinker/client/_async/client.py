@@ -11,11 +11,12 @@ import httpx2
 from pydantic_core import from_json
 
 from interleavethinker.client import answers
+from interleavethinker.client._async.edits import AsyncEdits
 from interleavethinker.client._async.run import AsyncRun
 from interleavethinker.client._async.wire import AsyncWire
 from interleavethinker.client.access import QUIET_SECONDS, Access
 from interleavethinker.client.answers import Following, Progress, RunAbout, RunPage
-from interleavethinker.client.asking import Continuation, Redrawing, Variations, Wishes, body, steps_body
+from interleavethinker.client.asking import Continuation, Variations, Wishes, body
 from interleavethinker.document import Document
 from interleavethinker.errors import Unavailable
 from interleavethinker.events import Recorded, Status
@@ -26,7 +27,7 @@ PAGE = 50
 COMMENT_SECONDS = 15.0
 
 
-class AsyncClient:
+class AsyncClient(AsyncEdits):
     """Talks to the orchestrator at `url` (INTERLEAVETHINKER_URL, else http://127.0.0.1:8080).
 
     `api_key`: a key, or an issuer's token, where the service wants one (INTERLEAVETHINKER_API_KEY). `patience`: seconds
@@ -151,16 +152,6 @@ class AsyncClient:
         """Let a run that ended `partial` or `failed` go on from what stands, with another budget where one is given."""
         await self._wire.call("POST", f"/interleave/{run_id}/resume", json=body({}, budget=budget), key=key)
 
-    async def redraw(self, run_id: str, step: int, *, key: str | None = None, **wishes: Unpack[Redrawing]) -> None:
-        """Have a step of a finished run drawn again. `wishes`: prompt, seed, max_attempts, budget, and `later`, "stale"
-        or "redraw"."""
-        await self._wire.call("POST", f"/interleave/{run_id}/steps/{step}/redraw", json=body(wishes), key=key)
-
-    async def keep(self, run_id: str, step: int, attempt: int, *, key: str | None = None) -> Document:
-        """Let this attempt at a step of a finished run stand; the document as it is then."""
-        path = f"/interleave/{run_id}/steps/{step}/keep"
-        return answers.document(await self._wire.call("POST", path, json={"attempt": attempt}, key=key))
-
     async def branch(
         self,
         run_id: str,
@@ -181,14 +172,6 @@ class AsyncClient:
         """A new run that continues the document; its id. `wishes` as for `branch`, and max_steps, review_plan."""
         asked = body(wishes, prompt=prompt)
         return self._run(await self._wire.call("POST", f"/interleave/{run_id}/continue", json=asked, key=key)).id
-
-    async def edit_plan(self, run_id: str, steps: Sequence[Step]) -> Document:
-        """Put these steps in the place of a waiting run's plan."""
-        return answers.document(await self._wire.call("PUT", f"/interleave/{run_id}/plan", json=steps_body(steps)))
-
-    async def approve(self, run_id: str, *, key: str | None = None) -> None:
-        """Let a run that waits for a word on its plan (`review_plan`) go on."""
-        await self._wire.call("POST", f"/interleave/{run_id}/plan/approve", key=key)
 
     go_on = continue_
 

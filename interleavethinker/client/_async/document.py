@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from interleavethinker.client import taking
+from interleavethinker.client._async.step import AsyncRunStep
+from interleavethinker.client.answers import Share
 from interleavethinker.client.apart import apart_async
-from interleavethinker.client.asking import Continuation, Redrawing, Variations
-from interleavethinker.document import Document, DocumentAttempt, DocumentStep
+from interleavethinker.client.asking import Continuation, Insertion, Picture, Variations
+from interleavethinker.document import Document
 from interleavethinker.events import Problem, Status
-from interleavethinker.types import ImageRef, Step
+from interleavethinker.types import Step
 
 if TYPE_CHECKING:
     from interleavethinker.client._async.client import AsyncClient
@@ -50,12 +52,22 @@ class AsyncRunDocument:
         """The steps in order, counted from 0 as in any sequence; `step(n)` finds one by its own number."""
         return tuple(AsyncRunStep(self, each) for each in self.value.steps)
 
+    @property
+    def numbers(self) -> dict[int, int]:
+        """What readers see of each step, by its index: from the first one's on, in the order shown."""
+        first = min((each.step.index for each in self.value.steps), default=1)
+        return {each.step.index: number for number, each in enumerate(self.value.steps, first)}
+
     def step(self, number: int) -> AsyncRunStep:
         """The step with this number, as the document shows it (from 1 on). Raises KeyError."""
         for step in self.steps:
             if step.number == number:
                 return step
         raise KeyError(f"the document has no step {number}")
+
+    def at(self, value: Document) -> AsyncRunDocument:
+        """The same run's document at another moment."""
+        return AsyncRunDocument(self._client, self.run, value)
 
     def check(self) -> AsyncRunDocument:
         """Itself. Raises the run's problem, of its class, when it did not succeed."""
@@ -73,13 +85,33 @@ class AsyncRunDocument:
                 self._pictures[digest] = await self._client.image(self.id, digest)
         return self._pictures
 
-    async def save(self, out: str | Path) -> Path:
+    async def save(self, out: str | Path, *, language: str | None = None) -> Path:
         """Write document.html, document.md, document.json and images/ into a folder; the path of document.html."""
-        return await apart_async(taking.save, self.value, await self.pictures(), Path(out))
+        return await apart_async(taking.folder, self.value, await self.pictures(), Path(out), language)
 
-    async def export(self, path: str | Path) -> Path:
-        """Write it as one file in the format of the name's ending (docs/client.md lists them). Made on this machine."""
-        return await apart_async(taking.export, self.value, await self.pictures(), Path(path))
+    async def export(self, path: str | Path, *, language: str | None = None) -> Path:
+        """Write it as one file in the format of the name's ending: .pdf, .docx, .pptx, .epub, .html, .md, .json, .zip.
+        Made on this machine. `language`, such as "de", is what the texts are written in; None: judged by their script.
+        """
+        taking.can_save(Path(path))
+        return await apart_async(taking.save, self.value, await self.pictures(), Path(path), language)
+
+    async def insert(self, after: int, *, key: str | None = None, **wishes: Unpack[Insertion]) -> AsyncRun:
+        """A step more, after the one with this index (0: before all); the run, whose new events are next."""
+        await self._client.insert_step(self.id, after, key=key, **wishes)
+        return self.run
+
+    async def arrange(self, steps: Sequence[int]) -> AsyncRunDocument:
+        """The steps in this order, by index; every one once. The document as it is then."""
+        return self.at(await self._client.arrange(self.id, steps))
+
+    async def pin(self, references: Sequence[Picture]) -> AsyncRunDocument:
+        """The pictures that every drawing from here on is given. The document as it is then."""
+        return self.at(await self._client.pin(self.id, references))
+
+    async def share(self, *, expires_in: float | None = None) -> Share:
+        """A link by which anyone may read it, for so many seconds, or until `client.unshare(id)`."""
+        return await self._client.share(self.id, expires_in=expires_in)
 
     async def branch(
         self,
@@ -100,51 +132,3 @@ class AsyncRunDocument:
         """What a notebook shows. Pictures that were not fetched yet are fetched at once, in a blocking call."""
         taking.fetch_now(self.value, self._pictures, self._client.access)
         return taking.notebook(self.value, self._pictures)
-
-
-class AsyncRunStep:
-    """A step of a document; `value` is all of it, `number` the one that it bears."""
-
-    def __init__(self, document: AsyncRunDocument, value: DocumentStep) -> None:
-        self.document, self.value = document, value
-        self._run, self._client = document.run, document.run._client
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.number} {self.name!r}>"
-
-    @property
-    def number(self) -> int:
-        return self.value.step.index
-
-    @property
-    def name(self) -> str:
-        return self.value.step.name
-
-    @property
-    def text(self) -> str:
-        return self.value.step.text
-
-    @property
-    def attempts(self) -> tuple[DocumentAttempt, ...]:
-        return self.value.attempts
-
-    @property
-    def image(self) -> ImageRef | None:
-        """The name of the picture that stands."""
-        return self.value.image
-
-    async def picture(self) -> bytes | None:
-        """The picture that stands, encoded; None for a step without one."""
-        return await self._client.image(self._run.id, self.image.digest) if self.image else None
-
-    async def redraw(self, *, key: str | None = None, **wishes: Unpack[Redrawing]) -> AsyncRun:
-        """Have it drawn again: with another prompt, seed, number of attempts, budget; `later="redraw"` draws the steps
-        after it again too. The run, whose new events are next."""
-        await self._client.redraw(self._run.id, self.number, key=key, **wishes)
-        return self._run
-
-    async def keep(self, attempt: int, *, key: str | None = None) -> AsyncRunDocument:
-        """Let another attempt stand; the document as it is then."""
-        return AsyncRunDocument(
-            self._client, self._run, await self._client.keep(self._run.id, self.number, attempt, key=key)
-        )

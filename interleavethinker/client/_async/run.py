@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from interleavethinker.client._async.document import AsyncRunDocument
 from interleavethinker.client.answers import Progress, RunAbout
@@ -70,6 +70,10 @@ class AsyncRun:
     async def image(self, digest: str) -> bytes:
         """An encoded picture of the run."""
         return await self._client.image(self.id, digest)
+
+    async def trace(self) -> dict[str, Any]:
+        """Where the time went, raw answers of the models, and what it takes to make the same again."""
+        return await self._client.trace(self.id)
 
     async def cancel(self) -> str:
         """End the run; `requested` or `already_done`. What it has finished stays readable."""

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from interleavethinker.client import taking
+from interleavethinker.client._sync.step import RunStep
+from interleavethinker.client.answers import Share
 from interleavethinker.client.apart import apart
-from interleavethinker.client.asking import Continuation, Redrawing, Variations
-from interleavethinker.document import Document, DocumentAttempt, DocumentStep
+from interleavethinker.client.asking import Continuation, Insertion, Picture, Variations
+from interleavethinker.document import Document
 from interleavethinker.events import Problem, Status
-from interleavethinker.types import ImageRef, Step
+from interleavethinker.types import Step
 
 if TYPE_CHECKING:
     from interleavethinker.client._sync.client import Client
@@ -51,12 +53,22 @@ class RunDocument:
         """The steps in order, counted from 0 as in any sequence; `step(n)` finds one by its own number."""
         return tuple(RunStep(self, each) for each in self.value.steps)
 
+    @property
+    def numbers(self) -> dict[int, int]:
+        """What readers see of each step, by its index: from the first one's on, in the order shown."""
+        first = min((each.step.index for each in self.value.steps), default=1)
+        return {each.step.index: number for number, each in enumerate(self.value.steps, first)}
+
     def step(self, number: int) -> RunStep:
         """The step with this number, as the document shows it (from 1 on). Raises KeyError."""
         for step in self.steps:
             if step.number == number:
                 return step
         raise KeyError(f"the document has no step {number}")
+
+    def at(self, value: Document) -> RunDocument:
+        """The same run's document at another moment."""
+        return RunDocument(self._client, self.run, value)
 
     def check(self) -> RunDocument:
         """Itself. Raises the run's problem, of its class, when it did not succeed."""
@@ -74,13 +86,33 @@ class RunDocument:
                 self._pictures[digest] = self._client.image(self.id, digest)
         return self._pictures
 
-    def save(self, out: str | Path) -> Path:
+    def save(self, out: str | Path, *, language: str | None = None) -> Path:
         """Write document.html, document.md, document.json and images/ into a folder; the path of document.html."""
-        return apart(taking.save, self.value, self.pictures(), Path(out))
+        return apart(taking.folder, self.value, self.pictures(), Path(out), language)
 
-    def export(self, path: str | Path) -> Path:
-        """Write it as one file in the format of the name's ending (docs/client.md lists them). Made on this machine."""
-        return apart(taking.export, self.value, self.pictures(), Path(path))
+    def export(self, path: str | Path, *, language: str | None = None) -> Path:
+        """Write it as one file in the format of the name's ending: .pdf, .docx, .pptx, .epub, .html, .md, .json, .zip.
+        Made on this machine. `language`, such as "de", is what the texts are written in; None: judged by their script.
+        """
+        taking.can_save(Path(path))
+        return apart(taking.save, self.value, self.pictures(), Path(path), language)
+
+    def insert(self, after: int, *, key: str | None = None, **wishes: Unpack[Insertion]) -> Run:
+        """A step more, after the one with this index (0: before all); the run, whose new events are next."""
+        self._client.insert_step(self.id, after, key=key, **wishes)
+        return self.run
+
+    def arrange(self, steps: Sequence[int]) -> RunDocument:
+        """The steps in this order, by index; every one once. The document as it is then."""
+        return self.at(self._client.arrange(self.id, steps))
+
+    def pin(self, references: Sequence[Picture]) -> RunDocument:
+        """The pictures that every drawing from here on is given. The document as it is then."""
+        return self.at(self._client.pin(self.id, references))
+
+    def share(self, *, expires_in: float | None = None) -> Share:
+        """A link by which anyone may read it, for so many seconds, or until `client.unshare(id)`."""
+        return self._client.share(self.id, expires_in=expires_in)
 
     def branch(
         self,
@@ -101,49 +133,3 @@ class RunDocument:
         """What a notebook shows. Pictures that were not fetched yet are fetched at once, in a blocking call."""
         taking.fetch_now(self.value, self._pictures, self._client.access)
         return taking.notebook(self.value, self._pictures)
-
-
-class RunStep:
-    """A step of a document; `value` is all of it, `number` the one that it bears."""
-
-    def __init__(self, document: RunDocument, value: DocumentStep) -> None:
-        self.document, self.value = document, value
-        self._run, self._client = document.run, document.run._client
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.number} {self.name!r}>"
-
-    @property
-    def number(self) -> int:
-        return self.value.step.index
-
-    @property
-    def name(self) -> str:
-        return self.value.step.name
-
-    @property
-    def text(self) -> str:
-        return self.value.step.text
-
-    @property
-    def attempts(self) -> tuple[DocumentAttempt, ...]:
-        return self.value.attempts
-
-    @property
-    def image(self) -> ImageRef | None:
-        """The name of the picture that stands."""
-        return self.value.image
-
-    def picture(self) -> bytes | None:
-        """The picture that stands, encoded; None for a step without one."""
-        return self._client.image(self._run.id, self.image.digest) if self.image else None
-
-    def redraw(self, *, key: str | None = None, **wishes: Unpack[Redrawing]) -> Run:
-        """Have it drawn again: with another prompt, seed, number of attempts, budget; `later="redraw"` draws the steps
-        after it again too. The run, whose new events are next."""
-        self._client.redraw(self._run.id, self.number, key=key, **wishes)
-        return self._run
-
-    def keep(self, attempt: int, *, key: str | None = None) -> RunDocument:
-        """Let another attempt stand; the document as it is then."""
-        return RunDocument(self._client, self._run, self._client.keep(self._run.id, self.number, attempt, key=key))

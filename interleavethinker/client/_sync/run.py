@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from interleavethinker.client._sync.document import RunDocument
 from interleavethinker.client.answers import Progress, RunAbout
@@ -71,6 +71,10 @@ class Run:
     def image(self, digest: str) -> bytes:
         """An encoded picture of the run."""
         return self._client.image(self.id, digest)
+
+    def trace(self) -> dict[str, Any]:
+        """Where the time went, raw answers of the models, and what it takes to make the same again."""
+        return self._client.trace(self.id)
 
     def cancel(self) -> str:
         """End the run; `requested` or `already_done`. What it has finished stays readable."""

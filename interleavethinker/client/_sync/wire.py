@@ -30,9 +30,9 @@ class Wire:
     def call(
         self, method: str, path: str, *, json: Any = None, query: dict[str, Any] | None = None, key: str | None = None
     ) -> bytes:
-        """The answer's body. Every POST bears an Idempotency-Key, so that one whose answer was lost is safe to repeat:
-        `key`, or a fresh one for this call and its repetitions."""
-        headers = {"Idempotency-Key": key or str(uuid4())} if method == "POST" else {}
+        """The answer's body. What changes something bears an Idempotency-Key, so that a call whose answer was lost is
+        safe to repeat: `key`, or a fresh one for this call and its repetitions."""
+        headers = {"Idempotency-Key": key or str(uuid4())} if method != "GET" else {}
         return self._again.on(self._patience.hook)(self._answer, method, path, json, query, headers)
 
     def open(self, path: str, headers: dict[str, str], quiet: float) -> httpx2.Response:

@@ -28,10 +28,10 @@ from services.orchestrator.doors.responses.ids import RESPONSE_ID, response_id, 
 from services.orchestrator.doors.responses.models import MODEL, ModelList, ModelView, known
 from services.orchestrator.doors.responses.noted import Noted
 from services.orchestrator.doors.responses.pictures import Pictures
+from services.orchestrator.doors.responses.quiet import kept_alive
 from services.orchestrator.doors.responses.shapes import Deleted, InputItems, ResponseView
 from services.orchestrator.doors.responses.telling import response
 from services.orchestrator.journal import Begun
-from services.orchestrator.stream import kept_alive
 from services.strict import StrictRoute
 
 router = APIRouter(tags=["OpenAI"], route_class=StrictRoute)

@@ -59,7 +59,8 @@ def test_wrong_usage_is_exit_code_2():
 
 
 def test_a_wrong_setting_is_told_before_anything_is_started(tmp_path: Path):
-    done = run("up", INTERLEAVETHINKER_PLANNER__PROT="9", INTERLEAVETHINKER_HOME=str(tmp_path))
+    own = {f"{PREFIX}{name.upper()}__PORT": str(port) for name, port in Ports.free()._asdict().items()}
+    done = run("up", **own, INTERLEAVETHINKER_PLANNER__PROT="9", INTERLEAVETHINKER_HOME=str(tmp_path))
     assert done.returncode == 1
     assert "error" in done.stderr
     assert f"{PREFIX}PLANNER__PROT" in done.stderr
