@@ -11,8 +11,7 @@ from PIL import Image
 from pydantic import BaseModel, Field
 
 from interleavethinker.document import Document
-from interleavethinker.exports.markdown import markdown
-from interleavethinker.exports.view import trouble
+from interleavethinker.exports import view
 
 SCHEME = "interleave://documents"
 THUMBNAIL = 192
@@ -56,7 +55,7 @@ def standing(document: Document) -> Standing:
         steps_finished=len(finished),
         pictures_drawn=sum(len(entry.attempts) for entry in document.steps),
         now=_now(document),
-        problem=trouble(document) if document.status.final else "",
+        problem=view.trouble(document) if document.status.final else "",
         text="\n".join(f"{entry.step.index}. {entry.step.name}: {entry.step.text}" for entry in document.steps),
     )
 
@@ -76,7 +75,11 @@ def _now(document: Document) -> str:
 
 def text_of(document: Document) -> str:
     """The document as Markdown whose pictures are resources of this server."""
-    return markdown(document, {digest: picture_uri(document.run_id, digest) for digest in document.images})
+    blocks = [f"# {view.title(document)}", view.trouble(document)]
+    for step in view.steps(document):
+        picture = step.image and f"![{step.name}]({picture_uri(document.run_id, step.image.digest)})"
+        blocks += [f"## {step.number}. {step.name}", step.text, picture or "", f"({step.note})" if step.note else ""]
+    return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def picture_uri(run_id: str, digest: str) -> str:

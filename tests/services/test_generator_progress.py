@@ -1,4 +1,4 @@
-"""How a job comes along, on a real Redis and without a model: told as it happens, to whoever listens, and nobody else."""
+"""How a job comes along, on a real Redis and without a model: told as it happens, and only to whoever listens."""
 
 from __future__ import annotations
 
@@ -142,8 +142,7 @@ async def test_over_http(redis_url: str, desk: Desk, blobs: DirectoryBlobs):
             assert (await client.get(missing)).status_code == 404
         await client.put(path, json=job.model_dump(mode="json"))
         following = asyncio.create_task(client.get(f"{path}/progress"))
-        while not client_listens(desk, job.id):
-            await asyncio.sleep(0.02)
+        await asyncio.to_thread(await_listener, redis_url, job.id)
         lease = claimed(desk, job.id)
         assert lease.advance(1, 2)
         lease.show(PREVIEW, 60)
@@ -157,5 +156,7 @@ async def test_over_http(redis_url: str, desk: Desk, blobs: DirectoryBlobs):
     assert (told[0].state, told[-1].state, told[-1].step) == (JobState.QUEUED, JobState.CANCELED, 1)
 
 
-def client_listens(desk: Desk, job_id: str) -> bool:
-    return bool(desk._redis.pubsub_numsub(desk.keys.progress(job_id))[0][1])
+def await_listener(redis_url: str, job_id: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        while not client.pubsub_numsub(KEYS.progress(job_id))[0][1]:
+            time.sleep(0.02)

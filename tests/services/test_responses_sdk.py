@@ -16,6 +16,7 @@ from PIL import Image
 
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.client import Client
+from services.orchestrator.generators import Generators
 from tests import doors
 from tests.doors import picture
 from tests.fakes import FakeGenerator, revise
@@ -325,6 +326,21 @@ def test_models(client: openai.OpenAI):
         with pytest.raises(openai.NotFoundError, match="there is no model 'gpt-9'") as refused:
             call()
         assert refused.value.code == "model_not_found"
+
+
+def test_another_generator_is_another_model(tmp_path: Path):
+    blobs = DirectoryBlobs(tmp_path / "blobs")
+    other = FakeGenerator(blobs)
+    generators = Generators(FakeGenerator(blobs), {"other": other})
+    app = doors.orchestrator(f"sqlite:///{tmp_path}/journal.db", blobs, "a hill", generator=generators)
+    with serving(app) as url:
+        client = sdk(url)
+        assert [model.id for model in client.models.list().data] == [MODEL, "other"]
+        answer = client.responses.create(model="other", input=SNOWMAN)
+        assert (answer.status, answer.model, len(other.asked)) == ("completed", "other", 1)
+        assert client.responses.retrieve(answer.id).model == "other"
+        further = client.responses.create(model=MODEL, input="Go on.", previous_response_id=answer.id)
+        assert (further.status, further.model, len(other.asked)) == ("completed", MODEL, 1)
 
 
 def test_keys_and_tenants(tmp_path: Path):

@@ -45,10 +45,10 @@ class Said(NamedTuple):
     images: list[str]
 
 
-async def brief(ask: ResponseAsk, house: House, owner: str | None) -> InterleaveRequest:
+async def brief(ask: ResponseAsk, house: House, owner: str | None, generator: str | None) -> InterleaveRequest:
     """The inner request, its images checked and stored. Raises BadRequest, Conflict, and Denied."""
     said = await _said(ask, house, owner)
-    native = _native(ask, said)
+    native = _native(ask, said, generator)
     await house.guards.admit(native.prompt)
     asked = await native.request(house.blobs, house.settings.images, house.fetch)
     if ask.previous_response_id is None:
@@ -66,9 +66,10 @@ async def brief(ask: ResponseAsk, house: House, owner: str | None) -> Interleave
     return following
 
 
-def _native(ask: ResponseAsk, said: Said) -> Ask:
+def _native(ask: ResponseAsk, said: Said, generator: str | None) -> Ask:
     """The same as POST /interleave would be asked it; what was not asked for is not set."""
     more = ask.interleave.model_dump(mode="json", exclude_none=True)
+    more["generator"] = generator  # also that it is the default one: of a document that is continued, it may be another
     try:
         if size := ask.tool.pixels:
             more["size"] = size.model_dump()

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from interleavethinker.document import Document
 from interleavethinker.events import Created, Recorded
 from services.orchestrator.doors.responses.asks import ResponseAsk
-from services.orchestrator.doors.responses.models import MODEL
 from services.orchestrator.doors.responses.tools import ImageTool
 
 
@@ -21,7 +20,6 @@ class Noted(BaseModel):
     background: bool = False
     instructions: str | None = None
     metadata: dict[str, str] = {}
-    model: str = MODEL
     previous_response_id: str | None = None
     store: bool = True
     tools: list[dict[str, JsonValue]] = []
@@ -32,7 +30,6 @@ class Noted(BaseModel):
             background=bool(ask.background),
             instructions=ask.instructions,
             metadata=ask.metadata or {},
-            model=ask.model,
             previous_response_id=ask.previous_response_id,
             store=ask.store is not False,
             tools=[tool.model_dump(mode="json", exclude_unset=True) for tool in ask.tools or ()],

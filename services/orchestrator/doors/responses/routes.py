@@ -25,7 +25,7 @@ from services.orchestrator.doors.responses.errors import errors
 from services.orchestrator.doors.responses.events import Telling
 from services.orchestrator.doors.responses.forgetting import forget, forget_answered
 from services.orchestrator.doors.responses.ids import RESPONSE_ID, response_id, run_id
-from services.orchestrator.doors.responses.models import MODEL, ModelList, ModelView, known
+from services.orchestrator.doors.responses.models import ModelList, Models, ModelView
 from services.orchestrator.doors.responses.noted import Noted
 from services.orchestrator.doors.responses.pictures import Pictures
 from services.orchestrator.doors.responses.quiet import kept_alive
@@ -80,11 +80,11 @@ async def create_response(
     Answers when it is made, or while it is made (`stream`), or at once (`background`). If the caller leaves, the work
     goes on, and the response can be asked for by its id.
     """
-    known(ask.model)
+    generator = _models(house).generator(ask.model)
     key = key_of(house, idempotency_key, owner, "responses", ask)
     begun = await house.earlier(key)
     if begun is None:
-        hooks, asked = house.hooks(None), await brief(ask, house, owner)
+        hooks, asked = house.hooks(None), await brief(ask, house, owner, generator)
         door = Noted.of(ask).model_dump(mode="json")
         begun = await house.runs.begin(asked, owner=owner, hooks=hooks, key=key, door=door)
     headers = _headers(begun)
@@ -140,17 +140,17 @@ async def delete_response(response_id: ResponseId, house: InHouse) -> Deleted:
 @router.get("/v1/models", responses=errors())
 async def list_models(house: InHouse) -> ModelList:
     """What can be named as `model`."""
-    return ModelList(data=house_models(house))
+    return ModelList(data=_models(house).all())
 
 
 @router.get("/v1/models/{model}", responses=errors(404))
 async def read_model(model: Annotated[str, Path(max_length=200)], house: InHouse) -> ModelView:
     """The model of that name."""
-    return next(each for each in house_models(house) if each.id == known(model))
+    return _models(house).one(model)
 
 
-def house_models(house: House) -> list[ModelView]:
-    return [ModelView(id=MODEL, created=house.since)]
+def _models(house: House) -> Models:
+    return Models(house.runs.generators.names[1:], house.since)
 
 
 def _headers(begun: Begun) -> dict[str, str]:

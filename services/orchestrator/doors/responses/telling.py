@@ -13,6 +13,7 @@ from interleavethinker.document import Document, DocumentStep, canvas_of, fold
 from interleavethinker.errors import Denied
 from interleavethinker.events import Recorded, Status
 from services.orchestrator.doors.responses.ids import item_id, response_id
+from services.orchestrator.doors.responses.models import MODEL
 from services.orchestrator.doors.responses.noted import Noted
 from services.orchestrator.doors.responses.pictures import Pictures
 from services.orchestrator.doors.responses.shapes import (
@@ -61,6 +62,7 @@ def head(document: Document, noted: Noted, base_url: str) -> ResponseView:
         error=_failure(document),
         incomplete_details=_incomplete(document),
         max_tool_calls=budget.max_draws,
+        model=document.request.generator or MODEL,
         usage=_usage(document) if document.status.final else None,
         interleave=_more(document, base_url),
         **noted.model_dump(),
