@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
+from interleavethinker.types import Cost
 from services.orchestrator.doors.responses.models import MODEL
 
 ResponseStatus = Literal["completed", "failed", "in_progress", "cancelled", "queued", "incomplete"]
@@ -99,6 +100,7 @@ class ResponseMore(BaseModel):
     run_id: str
     document: str = Field(description="the same as this service's own API gives it")
     draws: int = Field(description="pictures drawn, refused ones included")
+    costs: list[Cost] = Field(description="of hosted generators, one for each currency; empty: drawn on own machines")
     planner: str = Field(description="as name@revision, as the others")
     critic: str
     generator: str

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from interleavethinker.document import Document, DocumentStep, canvas_of, fold
 from interleavethinker.errors import Denied
 from interleavethinker.events import Recorded, Status
+from interleavethinker.types import Cost
 from services.orchestrator.doors.responses.ids import item_id, response_id
 from services.orchestrator.doors.responses.models import MODEL
 from services.orchestrator.doors.responses.noted import Noted
@@ -158,7 +159,17 @@ def _more(document: Document, base_url: str) -> ResponseMore:
         run_id=document.run_id,
         document=f"{base_url.rstrip('/')}/interleave/{document.run_id}",
         draws=len(attempts),
+        costs=_costs([each.cost for each in attempts if each.cost]),
         planner=document.planner,
         critic=next((each.critic for each in reversed(attempts) if each.critic), ""),
         generator=attempts[-1].model if attempts else "",
     )
+
+
+def _costs(paid: Sequence[Cost]) -> list[Cost]:
+    sums: dict[str, Cost] = {}
+    for cost in paid:
+        before = sums.get(cost.currency, Cost(amount=0, currency=cost.currency, calls=0))
+        both = {"amount": before.amount + cost.amount, "calls": before.calls + cost.calls}
+        sums[cost.currency] = before.model_copy(update=both)
+    return list(sums.values())
