@@ -28,8 +28,8 @@ SCRIPTS = (
 BOLD = ("Arabic", "Devanagari", "Hebrew")
 KANJI_AND_KANA, HANGUL = "euc_jp", range(0xAC00, 0xD7A4)
 OTHER_CJK = (
-    *range(0x2E80, 0x2FE0), *range(0x3000, 0x3100), *range(0x3100, 0x3130), *range(0x3130, 0x3190), *range(0x31A0, 0x31C0),
-    *range(0x31F0, 0x3400), *range(0xFE30, 0xFE50), *range(0xFF00, 0xFFF0),
+    *range(0x2E80, 0x2FE0), *range(0x3000, 0x3100), *range(0x3100, 0x3130), *range(0x3130, 0x3190),
+    *range(0x31A0, 0x31C0), *range(0x31F0, 0x3400), *range(0xFE30, 0xFE50), *range(0xFF00, 0xFFF0),
 )  # fmt: skip
 
 
@@ -50,7 +50,11 @@ def main(source: Path) -> None:
         *OTHER_CJK,
     }
     made(
-        source, "NotoSansCJK-Regular.ttc", cjk - (set(LATIN) - set(range(0x2010, 0x2050))), out="NotoSansCJKsc-Regular.otf", features=("locl", "ccmp")
+        source,
+        "NotoSansCJK-Regular.ttc",
+        cjk - (set(LATIN) - set(range(0x2010, 0x2050))),
+        out="NotoSansCJKsc-Regular.otf",
+        features=("locl", "ccmp"),
     )
 
 

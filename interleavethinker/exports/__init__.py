@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from interleavethinker.document import Document
 from interleavethinker.exports.folder import write_folder
-from interleavethinker.exports.formats import FORMATS, Format, export, file_name, format_of, save
+from interleavethinker.exports.formats import FORMATS, Format, export, file_name, format_of, pictures_of, save
 from interleavethinker.exports.markdown import markdown
 from interleavethinker.exports.page import page
 
@@ -22,6 +22,7 @@ __all__ = [
     "format_of",
     "markdown",
     "page",
+    "pictures_of",
     "save",
     "write_folder",
 ]

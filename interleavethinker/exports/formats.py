@@ -17,6 +17,7 @@ from interleavethinker.errors import BadRequest, Conflict, NotInstalled
 from interleavethinker.exports.folder import write_folder
 from interleavethinker.exports.shown import Shown
 from interleavethinker.exports.view import title
+from interleavethinker.types import ImageRef
 
 EXTRA = "interleavethinker[exports]"
 _LONGEST_NAME = 60
@@ -24,7 +25,10 @@ _LONGEST_NAME = 60
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file. `module` in this package has `make(shown) -> bytes`; `needs` are the libraries that it loads."""
+    """A kind of file. `module` in this package has `make(shown) -> bytes`; `needs` are the libraries that it loads.
+
+    `all_pictures`: it holds those of discarded attempts too.
+    """
 
     name: str
     label: str
@@ -32,6 +36,7 @@ class Format:
     media_type: str
     module: str
     needs: tuple[str, ...] = ()
+    all_pictures: bool = False
 
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
@@ -42,10 +47,10 @@ FORMATS: dict[str, Format] = {
         Format("docx", "Word", ".docx", f"{_OFFICE}.wordprocessingml.document", "word", ("docx",)),
         Format("pptx", "PowerPoint", ".pptx", f"{_OFFICE}.presentationml.presentation", "slides", ("pptx",)),
         Format("epub", "EPUB", ".epub", "application/epub+zip", "epub"),
-        Format("html", "Web page", ".html", "text/html", "page"),
+        Format("html", "Web page", ".html", "text/html", "page", all_pictures=True),
         Format("markdown", "Markdown", ".md", "text/markdown", "markdown"),
-        Format("json", "JSON with provenance", ".json", "application/json", "facts"),
-        Format("zip", "Folder with everything (ZIP)", ".zip", "application/zip", "folder"),
+        Format("json", "JSON with provenance", ".json", "application/json", "facts", all_pictures=True),
+        Format("zip", "Folder with everything (ZIP)", ".zip", "application/zip", "folder", all_pictures=True),
     )
 }
 """Every format by its name, in the order in which people are offered them."""
@@ -63,10 +68,18 @@ def format_of(name: str | Path) -> Format:
     raise BadRequest(f"there is no format {text[:80]!r}; write one of {', '.join(FORMATS)}")
 
 
+def pictures_of(document: Document, format: Format) -> dict[str, ImageRef]:
+    """The pictures that the format shows of the document, by digest: what `export` has to be given, at least."""
+    if format.all_pictures:
+        return document.images
+    kept = (entry.image for entry in document.steps)
+    return {image.digest: image for image in (*document.request.brief.images, *kept) if image}
+
+
 def export(
     document: Document, images: Mapping[str, bytes], format: str | Format, *, language: str | None = None
 ) -> bytes:
-    """The document as the bytes of one file. `images`: encoded pictures by digest, as `Document.images` names them.
+    """The document as the bytes of one file. `images`: encoded pictures by digest, those of `pictures_of`.
 
     `language` (BCP 47, such as "de" or "pt-BR") is what the texts are written in; None: judged by their script. Equal
     documents give equal bytes. Raises BadRequest for an unknown format, Conflict for a document without any step,

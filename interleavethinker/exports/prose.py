@@ -76,7 +76,7 @@ class _Reader:
         for child in node.children:
             match child.type:
                 case "paragraph" | "heading":
-                    yield self._of_runs(child.type, self._inline(child))  # type: ignore[arg-type]
+                    yield self._of_runs(child.type, self._inline(child))
                 case "bullet_list" | "ordered_list":
                     start = int(child.attrs.get("start", 1)) if child.type == "ordered_list" else None
                     yield self._of_blocks("list", child, start)

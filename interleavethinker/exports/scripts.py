@@ -46,6 +46,7 @@ _SAME_LETTERS = {
     "hi": ("mr", "ne", "sa"),
     "bn": ("as",),
     "am": ("ti",),
+    "zh": ("ja", "ko"),
     "ru": ("be", "bg", "kk", "ky", "mk", "mn", "sr", "tg", "uk"),
 }
 """Further languages by the one that their script is taken for."""

@@ -113,6 +113,7 @@ class Shown:
 
 def _step(step: view.StepView, images: Mapping[str, bytes], language: str) -> ShownStep:
     name, alt = clean(step.name), " ".join(clean(step.alt).split())
+    language = language_of(f"{name}\n{step.instruction}\n{step.auxiliary}", language)
     return ShownStep(
         number=step.number,
         name=name,

@@ -14,7 +14,7 @@ import pptx
 from pptx.dml.color import RGBColor
 from pptx.enum.text import MSO_ANCHOR
 from pptx.oxml.ns import qn
-from pptx.util import Emu, Pt
+from pptx.util import Pt
 
 from interleavethinker.exports.captions import Caption, arranged, captions
 from interleavethinker.exports.office import FONT, MONOSPACED, east_asian_font, neutral, picture_bytes, repacked
@@ -172,7 +172,7 @@ class _Deck:
                 made.hyperlink.address = run.href
 
 
-def _points(*numbers: float) -> list[Emu]:
+def _points(*numbers: float) -> list[Pt]:
     return [Pt(number) for number in numbers]
 
 

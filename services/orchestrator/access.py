@@ -101,6 +101,16 @@ class Gate:
         raise Unauthenticated("this is no key or token that is known here")
 
 
+def listed_tenant(request: Request, tenant: str | None) -> str | None:
+    """Whose runs are listed: the caller's own, or another tenant's for an administrator. Raises Forbidden."""
+    caller: Caller = request.state.caller
+    if tenant is None or tenant == caller.tenant:
+        return caller.tenant
+    if not caller.may(Permission.ADMIN):
+        raise Forbidden("only a key with the scope 'admin' may list another tenant's runs", needed=Permission.ADMIN)
+    return tenant
+
+
 BEARER: Any = Security(HTTPBearer(auto_error=False, description="an API key, or a token of the issuer"))
 """A dependency that only tells the OpenAPI document of keys: the gate has read them already."""
 

@@ -24,10 +24,11 @@ from services.orchestrator.door import EVENT_TYPES, WebhookAsk
 from services.orchestrator.following import Following, Turns
 from services.orchestrator.idempotency import FORM, Key
 from services.orchestrator.intake import Fetch
-from services.orchestrator.journal import Begun, Journal, RunSummary
+from services.orchestrator.journal import Begun, Journal
 from services.orchestrator.links import Signer
 from services.orchestrator.outbox import Hook
 from services.orchestrator.pace import Pace
+from services.orchestrator.records import RunSummary
 from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards
 from services.orchestrator.settings import OrchestratorSettings
@@ -186,6 +187,7 @@ def taken_up(description: str, *also: int) -> dict[str, Any]:
 
 
 _PROBLEMS = {
+    403: "The key's scopes do not allow it.",
     404: "There is no such run, step, attempt or picture.",
     409: "The run's state does not allow it; the detail says what to do.",
     422: "The request is wrong, or its Idempotency-Key came with another one; the detail says what to change.",

@@ -24,7 +24,7 @@ from interleavethinker.fetching import PictureFetch
 from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
-from services.orchestrator import api, editing, showing
+from services.orchestrator import api, editing, exporting, showing
 from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
@@ -115,12 +115,15 @@ def create_app(
                 speculate=settings.speculate,
                 lease_seconds=settings.lease_seconds,
                 patience=settings.patience_seconds,
+                max_losses=settings.max_losses,
                 guards=guards,
                 at_once_per_owner=settings.runs_at_once_per_owner,
                 queued_per_owner=settings.queued_per_owner,
             )
             stack.push_async_callback(runs.close)
             webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))
+            app.state.exporter = exporting.Exporter(settings.exports_at_once)
+            stack.callback(app.state.exporter.close)
             fetch = PictureFetch(settings.references)
             app.state.house = House(
                 settings,
@@ -150,7 +153,7 @@ def create_app(
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
     bears = [BEARER] if doors else []
-    for router in (api.router, editing.router, showing.router):
+    for router in (api.router, editing.router, exporting.router, showing.router):
         app.include_router(router, dependencies=[Depends(own_run), *bears])
     app.include_router(responses.router, dependencies=[responses.OWN, *bears])
     app.add_middleware(OpenAIErrors)

@@ -92,12 +92,16 @@ class OrchestratorSettings(BaseModel):
     lease_seconds: float = Field(
         default=10.0, ge=0.5, description="a replica that is silent for so long has lost its runs to the others"
     )
+    max_losses: int = Field(
+        default=5, ge=1, description="replicas in a row that may fall silent over a run with nothing new recorded"
+    )
     patience_seconds: float = Field(
         default=900.0, ge=0, description="how long, in all, a run waits for each service that is away, before it ends"
     )
     speculate: bool = Field(default=False, description="hint at the next step's drawing while the critic thinks")
     wait_seconds: float = Field(default=300, gt=0, description="the longest `Prefer: wait=N` that is honoured")
     images: ImageLimits = ImageLimits()
+    exports_at_once: int = Field(default=2, ge=1, description="PDFs and other files made at a time, by this replica")
     idempotency_seconds: float = Field(default=86_400, gt=0, description="how long an Idempotency-Key is remembered")
     webhooks: WebhookSettings = WebhookSettings()
     auth: Literal["off", "keys", "oidc"] = Field(

@@ -81,6 +81,7 @@ RUNS = Table(
     Column("lease_holder", String(100), nullable=True),
     Column("lease_until", Float(53), nullable=True),  # seconds since 1970 by the database's clock
     Column("fence", Integer, nullable=False, server_default="0"),
+    Column("losses", Integer, nullable=False, server_default="0"),  # leases that ran out since it last came further
     Index("runs_by_owner", "owner", "number"),
 )
 

@@ -18,21 +18,35 @@ LONG = (
     "rim and into the batter; then fold, never stir, with a wide spoon from below to above, turning the bowl a little "
     "each time, until no streak of white is left and the surface is as smooth as silk. "
 ) * 5
-TEXTS = (
-    # language, name, instruction, auxiliary text (Markdown), a few words that have to be found again
-    ("en", "Prepare", "Lay everything out: naïve façade, Žižek’s “œuvre”, Ångström, ½ cup – 200 °C.", LONG, "Ångström"),
-    ("vi", "Tiếng Việt", "Đun sôi nước rồi cho phở vào.", "**Chú ý:** nước *rất* nóng.", "Đun sôi nước"),
-    ("zh", "准备材料", "把面粉倒进大碗里,加入两个鸡蛋。", "将面糊搅拌均匀,直到没有颗粒为止。骨、直、令、海。" * 6, "把面粉倒进大碗里"),
-    ("ja", "材料を混ぜる", "ボウルに小麦粉と卵を入れて混ぜます。", "- 弱火で三分\n- 裏返して「一分」\n- 骨・直・令・海", "小麦粉と卵"),
-    ("ko", "반죽을 섞기", "큰 그릇에 밀가루와 달걀을 넣고 섞으세요.", "1. 약한 불\n2. 뒤집기\n3. 꿻뚫 같은 드문 글자", "밀가루와 달걀을"),
-    ("ar", "تحضير العجين", "اخلط الدقيق مع البيضتين في وعاء كبير، ثم أضف 200 غرام من السكر.", "السلام عليكم: لا إله. " * 12, "الدقيق"),
-    ("he", "הכנת הבצק", "מערבבים את הקמח עם שתי ביצים בקערה גדולה (15 דקות).", "שלום עולם, **בצק** רך.", "הקמח"),
-    ("hi", "सामग्री मिलाएँ", "एक बड़े कटोरे में आटा और अंडे मिलाइए।", "क्षत्रिय, ज्ञान, श्री, हिन्दी।", None),
-    ("ru", "Выпекание", "Выпекайте блины на среднем огне по две минуты.", "> Не торопитесь: «терпение».", "Выпекайте блины"),
-    ("th", "อบขนม", "นำเข้าเตาอบที่อุณหภูมิ 180 องศา", "Ελληνικά: αγάπη. ქართული, հայերեն, አማርኛ, বাংলা, தமிழ்.", None),
-    ("en", "Emoji 🎉 and symbols", "Serve 🥞 with 🍓, ❤️ and → ✓ ★ ∑ ≤ ∞.", "| Step | Time |\n|---|---|\n| bake | `20 min` |\n| cool | 5 min |", "bake"),
-    ("en", "Enjoy", None, "See [the page](https://example.org).\n\n```\nbowl + flour = batter\n```\n\n---\n\nThe end.", "The end."),
-)  # fmt: skip
+_GRAINS = "将面糊搅拌均匀，直到没有颗粒为止。骨、直、令、海。" * 6
+_LETTERS = "Ελληνικά: αγάπη. ქართული, հայերեն, አማርኛ, বাংলা, தமிழ்."
+_TABLE = "| Step | Time |\n|---|---|\n| bake | `20 min` |\n| cool | 5 min |"
+_MARKDOWN = "See [the page](https://example.org).\n\n```\nbowl + flour = batter\n```\n\n---\n\nThe end."
+TEXTS: tuple[tuple[str, str, str | None, str], ...] = (
+    # language, name, instruction, auxiliary text (Markdown)
+    ("en", "Prepare", "Lay everything out: naïve façade, Žižek’s “œuvre”, Ångström, ½ cup – 200 °C.", LONG),
+    ("vi", "Tiếng Việt", "Đun sôi nước rồi cho phở vào.", "**Chú ý:** nước *rất* nóng."),
+    ("zh", "准备材料", "把面粉倒进大碗里，加入两个鸡蛋。", _GRAINS),
+    (
+        "ja",
+        "材料を混ぜる",
+        "ボウルに小麦粉と卵を入れて混ぜます。",
+        "- 弱火で三分\n- 裏返して「一分」\n- 骨・直・令・海",
+    ),
+    ("ko", "반죽을 섞기", "큰 그릇에 밀가루와 달걀을 넣고 섞으세요.", "1. 약한 불\n2. 뒤집기\n3. 꿻뚫 같은 드문 글자"),
+    (
+        "ar",
+        "تحضير العجين",
+        "اخلط الدقيق مع البيضتين في وعاء كبير، ثم أضف 200 غرام من السكر.",
+        "كل شيء جاهز: نعم. " * 12,
+    ),
+    ("he", "הכנת הבצק", "מערבבים את הקמח עם שתי ביצים בקערה גדולה (15 דקות).", "שלום עולם, **בצק** רך."),
+    ("hi", "सामग्री मिलाएँ", "एक बड़े कटोरे में आटा और अंडे मिलाइए।", "क्षत्रिय, ज्ञान, श्री, हिन्दी।"),
+    ("ru", "Выпекание", "Выпекайте блины на среднем огне по две минуты.", "> Не торопитесь: «терпение»."),
+    ("th", "อบขนม", "นำเข้าเตาอบที่อุณหภูมิ 180 องศา", _LETTERS),
+    ("en", "Emoji 🎉 and symbols", "Serve 🥞 with 🍓, ❤️ and → ✓ ★ ∑ ≤ ∞.", _TABLE),
+    ("en", "Enjoy", None, _MARKDOWN),
+)
 PROMPT = "How do I make pancakes with friends from all over the world? 世界各地的煎饼, فطائر من العالم, блины"
 
 
@@ -67,9 +81,9 @@ def colour(number: int) -> tuple[int, int, int]:
 
 
 def _step(
-    number: int, entry: tuple[str, str, str | None, str, str | None], size: tuple[int, int], images: dict[str, bytes]
+    number: int, entry: tuple[str, str, str | None, str], size: tuple[int, int], images: dict[str, bytes]
 ) -> DocumentStep:
-    _, name, instruction, auxiliary, _ = entry
+    _, name, instruction, auxiliary = entry
     wide, high = size
     shape = ((wide, high), (high, wide), (wide, wide), (wide * 2, high))[number % 4] if number != 2 else (96, 96)
     image = _painted(number, shape, images)
