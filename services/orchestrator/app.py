@@ -22,7 +22,7 @@ from interleavethinker.clients.planner import PlannerClient
 from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
-from services.orchestrator import api, editing
+from services.orchestrator import api, editing, page_files
 from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
@@ -121,4 +121,5 @@ def create_app(
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
     for router in (api.router, editing.router):
         app.include_router(router, dependencies=[Depends(own_run), *([BEARER] if doors else [])])
+    app.include_router(page_files.router)
     return app
