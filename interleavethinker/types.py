@@ -201,6 +201,7 @@ class Drawing(Value):
     model: str = Field(default="", description="generator as name@revision")
     queue_seconds: float = Field(default=0.0, ge=0)
     draw_seconds: float = Field(default=0.0, ge=0)
+    worker: str = Field(default="", description="the process that drew it")
 
 
 class Critique(Value):

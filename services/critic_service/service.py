@@ -51,7 +51,7 @@ class CriticService:
                 finally:
                     raws.append(answer.text)
         VERDICTS.labels(verdict.outcome).inc()
-        return Judgement(verdict, tuple(raws), self._model)
+        return Judgement(verdict, tuple(raws), self._model, self.codec.pack.digest)
 
     async def ready(self) -> list[str]:
         """What keeps the critic from judging."""

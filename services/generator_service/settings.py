@@ -7,6 +7,25 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class PreviewSettings(BaseModel):
+    """Small pictures of a drawing while it is made, for whoever follows it. Nobody follows: none is made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    on: bool = Field(default=True, description="false: only the denoising steps are told")
+    side: int = Field(default=256, ge=32, le=512, description="at most so many pixels a side")
+    per_second: float = Field(default=5.0, gt=0, le=30, description="at most so many of one drawing")
+    share: float = Field(
+        default=0.1, gt=0, le=1, description="previews pause so that they cost at most this part of a drawing's time"
+    )
+    fastest_step: float = Field(
+        default=0.01,
+        ge=0,
+        description="no previews where denoising steps take fewer seconds: the picture is soon there",
+    )
+    seconds: float = Field(default=60.0, gt=0, description="how long Redis keeps the latest one")
+
+
 class GeneratorSettings(BaseModel):
     """One served model. The API and its workers read the same section."""
 
@@ -34,6 +53,8 @@ class GeneratorSettings(BaseModel):
     reference_pixels: int | None = Field(
         default=None, ge=256, description="a larger reference is scaled down to this before the model sees it"
     )
+
+    previews: PreviewSettings = PreviewSettings()
 
     host: str = "127.0.0.1"
     port: int = Field(default=8083, ge=0, le=65535)

@@ -19,14 +19,15 @@ from interleavethinker.clients.base import ServiceClient
 from interleavethinker.clients.critic import CriticClient
 from interleavethinker.clients.generator import GeneratorClient
 from interleavethinker.clients.planner import PlannerClient
-from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
+from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner, Previews
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
-from services.orchestrator import api, editing, page_files
+from services.orchestrator import api, editing, page_files, showing
 from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
 from services.orchestrator.fetching import PictureFetch
+from services.orchestrator.following import Turns
 from services.orchestrator.journal import Journal
 from services.orchestrator.keys import Keys
 from services.orchestrator.links import Signer
@@ -34,6 +35,7 @@ from services.orchestrator.rates import Rates
 from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards, open_filter
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.thumbnails import Thumbnails
 from services.orchestrator.tokens import Tokens
 from services.orchestrator.webhooks import Webhooks
 
@@ -105,7 +107,19 @@ def create_app(
             stack.push_async_callback(runs.close)
             webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))
             fetch = PictureFetch(settings.references)
-            app.state.house = House(settings, journal, runs, blobs, webhooks, signer, fetch, guards)
+            app.state.house = House(
+                settings,
+                journal,
+                runs,
+                blobs,
+                webhooks,
+                signer,
+                fetch,
+                guards,
+                turns=Turns(journal, settings.runs_at_once),
+                thumbnails=Thumbnails(blobs),
+                previews=generator if isinstance(generator, Previews) else None,
+            )
             runs.open()
             log.info("looking for runs", replica=runs.replica)
             yield
@@ -119,7 +133,7 @@ def create_app(
         door=[Middleware(Gate, doors=doors, signer=signer, rates=rates)],
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
-    for router in (api.router, editing.router):
+    for router in (api.router, editing.router, showing.router):
         app.include_router(router, dependencies=[Depends(own_run), *([BEARER] if doors else [])])
     app.include_router(page_files.router)
     return app

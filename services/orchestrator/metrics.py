@@ -16,6 +16,9 @@ ATTEMPTS = Histogram(
 )
 TAKEOVERS = Counter("interleavethinker_takeovers", "Runs taken over from a replica whose lease ran out.")
 UNDER_WAY = Gauge("interleavethinker_runs_under_way", "Runs that this replica works on.")
+FOLLOWERS = Gauge("interleavethinker_followers", "Streams of events that this replica serves.")
+PREVIEWS = Counter("interleavethinker_previews_served", "Previews of drawings under way that callers were given.")
+THUMBNAILS = Counter("interleavethinker_thumbnails_made", "Pictures scaled down for callers.")
 WAITED = Counter("interleavethinker_waited_seconds", "Seconds that runs waited for an absent service.", ["service"])
 
 

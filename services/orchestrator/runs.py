@@ -23,7 +23,7 @@ from interleavethinker import http
 from interleavethinker.document import Document
 from interleavethinker.errors import Conflict, InterleaveError, Malformed, NotFound
 from interleavethinker.events import Event, Finished, PlanAwaited, Planned, Problem, Recorded, Started, Status
-from interleavethinker.ports import Critic, Generator, Planner
+from interleavethinker.ports import Critic, Generator, Planner, watching
 from interleavethinker.types import InterleaveRequest
 from services.orchestrator.claims import Claims
 from services.orchestrator.hints import Hints
@@ -138,6 +138,7 @@ class Runs:
     async def _work(self, claim: Claim) -> None:
         http.run_id.set(claim.run_id)
         http.run_fence.set(claim.fence)
+        watching.set(self.journal.news.board.teller(claim.run_id, previews=not self._guards.see_images))
         try:
             http.tenant.set(await self.journal.owner(claim.run_id))
             past = await self.journal.events(claim.run_id)

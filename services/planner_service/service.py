@@ -73,7 +73,8 @@ class PlannerService:
                     if self.chat.supports_prefix and answer.steps == given and answer.sound():
                         prefix = answer.beginning()
                     continue
-                yield Planning(plan.model_copy(update={"steps": tuple(given)}), (*raws, answer.text), self._model)
+                whole = plan.model_copy(update={"steps": tuple(given)})
+                yield Planning(whole, (*raws, answer.text), self._model, self.codec.pack.digest)
                 return
             damage.extra |= {"raws": raws}
             raise damage
