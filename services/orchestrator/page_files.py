@@ -7,15 +7,16 @@ Deliberately not here: the page itself (`page/`, docs/page.md), and the API that
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import pathlib
 from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Path, Response
 
 from interleavethinker.errors import NotFound
 
-HOME = Path(__file__).parent / "page"
+HOME = pathlib.Path(__file__).parent / "page"
 PREFIX = "/page/"
+SHARED = "/shared/"
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -45,7 +46,7 @@ class PageFile(NamedTuple):
     etag: str
 
     @classmethod
-    def read(cls, path: Path) -> PageFile:
+    def read(cls, path: pathlib.Path) -> PageFile:
         body = path.read_bytes()
         return cls(body, TYPES[path.suffix], f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
@@ -59,13 +60,19 @@ router = APIRouter(include_in_schema=False)
 
 def is_page(path: str) -> bool:
     """Whether this is the page's own, and open to everybody."""
-    return path == "/" or path.startswith(PREFIX)
+    return path == "/" or path.startswith((PREFIX, SHARED))
 
 
 @router.api_route("/", methods=["GET", "HEAD"])
 async def read_page(if_none_match: Annotated[str, Header()] = "") -> Response:
     """The page."""
     return _answer("index.html", if_none_match)
+
+
+@router.api_route(SHARED + "{token}", methods=["GET", "HEAD"])
+async def read_shared(token: Annotated[str, Path(pattern=r"^\w{1,100}$")]) -> Response:
+    """The page at a shared document: what a share link opens. The page itself asks whether the token opens anything."""
+    return Response(status_code=303, headers=HEADERS | {"Location": f"../#/shared/{token}"})
 
 
 @router.api_route(PREFIX + "{path:path}", methods=["GET", "HEAD"])

@@ -34,14 +34,23 @@ const fieldName = (at) => at.replace(/^body\.?/, "").replaceAll("_", " ") || "re
 /** One of the API's links as an address under this page: the installation may be known by several names. */
 export function local(url) {
   const { pathname, search } = new URL(url, BASE);
-  const place = pathname.search(/\/(interleave|shared)\//);
+  const place = pathname.search(/\/(interleave|share)\//);
   return place < 0 ? url : BASE + pathname.slice(place + 1) + search;
 }
 
 export const address = (path) => BASE + path.replace(/^\//, "");
 
+let share = null;
+/** The token of a shared document that is being read; in place of a key. */
+export const readAs = (token) => {
+  share = token;
+};
+
+/** What a request must bear, if anything. */
+export const bearing = () => (share ? `Share ${share}` : key() ? `Bearer ${key()}` : null);
+
 function headers(extra = {}) {
-  return key() ? { Authorization: `Bearer ${key()}`, ...extra } : extra;
+  return bearing() ? { Authorization: bearing(), ...extra } : extra;
 }
 
 async function call(path, options = {}) {
@@ -96,6 +105,14 @@ export const api = {
   approve: (id) => send("POST", `${run(id)}/plan/approve`),
   generators: async () => [],
   formats: async () => [],
+  editText: (id, step, texts) => send("PATCH", `${run(id)}/steps/${step}`, texts),
+  insert: (id, step) => send("POST", `${run(id)}/steps`, step),
+  remove: (id, step) => send("DELETE", `${run(id)}/steps/${step}`),
+  order: (id, steps) => send("PUT", `${run(id)}/order`, { steps }),
+  pinned: (id, references) => send("PUT", `${run(id)}/references`, { references }),
+  share: (id, seconds) => send("POST", `${run(id)}/share`, { expires_in: seconds }),
+  shared: (id) => json(`${run(id)}/share`),
+  unshare: (id) => send("DELETE", `${run(id)}/share`),
   trace: (id) => json(`${run(id)}/trace`),
   blob: async (url, signal) => (await call(url.replace(BASE, ""), { signal })).blob(),
   events: async (path, after, signal) =>
@@ -105,13 +122,14 @@ export const api = {
 };
 
 /** Where a document lives: what a view needs to know to show it and its pictures. */
-export function homeOf(id) {
+export function homeOf(id, readOnly = false) {
   const path = run(id);
   return {
     id,
-    readOnly: false,
+    readOnly,
     events: `${path}/events`,
     read: () => api.read(id),
     picture: (digest, width) => address(`${path}/images/${digest}${width ? `?width=${width}` : ""}`),
+    export: (format) => address(`${path}/export?format=${format}`),
   };
 }

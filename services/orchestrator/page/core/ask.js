@@ -22,6 +22,7 @@ export function askOf(form, given, pinned) {
   put("critic", form.get("critic"));
   put("generator", form.get("generator"));
   put("style", form.get("style")?.trim());
+  put("characters", form.get("characters")?.trim());
   put("size", sizeOf(form));
   const draws = number(form.get("max_draws"));
   if (draws) ask.budget = { max_draws: draws };

@@ -1,15 +1,10 @@
-// A document that somebody else shared: the same events and pictures, found by the link's token, to be read only.
+// A document that somebody shared: found by its link's token, which stands in place of a key while it is read.
 
-import { address, api } from "./api.js";
+import { api, homeOf, readAs } from "./api.js";
 
-export function sharedHome(token) {
-  const path = `shared/${encodeURIComponent(token)}`;
-  return {
-    id: token,
-    readOnly: true,
-    events: `${path}/events`,
-    read: () => api.json(path),
-    picture: (digest, width) => address(`${path}/images/${digest}${width ? `?width=${width}` : ""}`),
-    export: (format) => address(`${path}/export/${format}`),
-  };
+/** Where the shared document lives, to be read only. Fails with a Problem where the link opens nothing (any more). */
+export async function sharedHome(token) {
+  readAs(token);
+  const { id } = await api.json("share");
+  return homeOf(id, true);
 }

@@ -19,9 +19,12 @@ export function titleOf(prompt, longest = 160) {
   return text.length <= longest ? text : `${text.slice(0, longest - 1).replace(/\s\S*$/, "")}…`;
 }
 
+/** The step's number as readers see it; its index stays the same wherever it is moved. */
+export const numberOf = (entry) => entry.number ?? entry.step.index;
+
 /** A step's name, begun with a capital. */
-export function nameOf(step) {
-  const name = step.name.trim() || `Step ${step.index}`;
+export function nameOf(step, number = step.index) {
+  const name = step.name.trim() || `Step ${number}`;
   return name[0].toUpperCase() + name.slice(1);
 }
 

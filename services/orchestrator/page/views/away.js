@@ -2,8 +2,7 @@
 
 import { html, useEffect, useState } from "../core/ui.js";
 import { api } from "../core/api.js";
-import { to } from "../core/route.js";
-import { Dialog } from "./dialogs.js";
+import { Dialog, Field } from "./dialogs.js";
 import { note } from "./say.js";
 
 /** Puts a text into the clipboard, and says so. */
@@ -16,11 +15,10 @@ export async function copy(text, what) {
   }
 }
 
-const pageAddress = (hash) => new URL(hash, document.baseURI).href;
-
 export function Share({ home, close }) {
   const [link, setLink] = useState(null);
   const [trouble, setTrouble] = useState("");
+  const [seconds, setSeconds] = useState("");
   const tried = (call) => async () => {
     setTrouble("");
     try {
@@ -29,20 +27,24 @@ export function Share({ home, close }) {
       setTrouble(problem.sentence ?? String(problem));
     }
   };
-  const make = tried(async () => setLink(await api.share(home.id)));
+  useEffect(() => {
+    api.shared(home.id).then(setLink, () => {}); // not shared yet
+  }, []);
+  const make = tried(async () => setLink(await api.share(home.id, Number(seconds) || null)));
   const end = tried(async () => {
-    await api.unshare(home.id, link);
+    await api.unshare(home.id);
     setLink(null);
     note("The link opens nothing any more.");
   });
-  const address = link && pageAddress(to.shared(link.token));
   return html`<${Dialog} title="Share to read" close=${close}>
     ${link
-      ? html`<p>Whoever has this link can read the document, and change nothing.</p>
-        <div class="row tight"><input readonly aria-label="The link" value=${address} onFocus=${(event) => event.target.select()} />
-          <button type="button" class="main" onClick=${() => copy(address, "Link")}>Copy</button></div>
+      ? html`<p>Whoever has this link can read the document, and change nothing${link.expires_at ? `, until ${new Date(link.expires_at).toLocaleString()}` : ""}.</p>
+        <div class="row tight"><input readonly aria-label="The link" value=${link.url} onFocus=${(event) => event.target.select()} />
+          <button type="button" class="main" onClick=${() => copy(link.url, "Link")}>Copy</button></div>
         <button type="button" class="plain danger" onClick=${end}>Let the link end</button>`
       : html`<p>Makes a link by which others can read this document as it is, and as it becomes. They need no key, and can change nothing.</p>
+        <${Field} label="It opens"><select value=${seconds} onChange=${(event) => setSeconds(event.target.value)}>
+          <option value="">until I end it</option><option value="86400">for a day</option><option value="604800">for a week</option><option value="2592000">for 30 days</option></select><//>
         <button type="button" class="main" data-first onClick=${make}>Make a link</button>`}
     ${trouble && html`<p class="trouble" role="alert">${trouble}</p>`}
   <//>`;
@@ -65,11 +67,11 @@ export function Export({ home, doc, close }) {
     }
     setBusy("");
   };
-  const events = () => save(new Blob([JSON.stringify(doc, null, 1)], { type: "application/json" }), `${doc.run_id}.json`);
+  const asJson = () => save(new Blob([JSON.stringify(doc, null, 1)], { type: "application/json" }), `${doc.run_id}.json`);
   return html`<${Dialog} title="Take it away" close=${close}>
     <ul class="formats">${formats.map((format) => html`<li key=${format.name}><button type="button" disabled=${Boolean(busy)} onClick=${() => fetchFile(format)}>
       <strong>${format.label}</strong><small>${busy === format.name ? "being made…" : format.what}</small></button></li>`)}
-      ${formats.length === 0 && html`<li><button type="button" onClick=${events}><strong>JSON</strong><small>the document with everything known of how it was made</small></button></li>`}</ul>
+      ${formats.length === 0 && html`<li><button type="button" onClick=${asJson}><strong>JSON</strong><small>the document with everything known of how it was made</small></button></li>`}</ul>
     ${trouble && html`<p class="trouble" role="alert">${trouble}</p>`}
   <//>`;
 }

@@ -1,14 +1,14 @@
 // A document while it is made and after: what stands, how far it is, and everything a reader may wish of it.
 
-import { html, useEffect, useMemo, useRef, useState } from "../core/ui.js";
-import { homeOf } from "../core/api.js";
+import { html, useEffect, useRef, useState } from "../core/ui.js";
+import { api, homeOf, readAs } from "../core/api.js";
 import { isFinal, keptOf } from "../core/fold.js";
 import { Follower, tellTabs } from "../core/follow.js";
 import { useKeys } from "../core/keys.js";
 import { go, to } from "../core/route.js";
 import { pin } from "../core/session.js";
 import { sharedHome } from "../core/shared.js";
-import { nameOf, noteOf, tellOf, titleOf, troubleOf } from "../core/words.js";
+import { nameOf, noteOf, numberOf, tellOf, titleOf, troubleOf } from "../core/words.js";
 import { Actions } from "./actions.js";
 import { askForKey } from "./dialogs.js";
 import { Picture } from "./picture.js";
@@ -46,8 +46,24 @@ function useTold(state) {
   }, [state.recorded]);
 }
 
+/** A document of one's own, or one that was shared: then the link says first which one it is. */
 export function DocumentPage({ route }) {
-  const home = useMemo(() => (route.name === "shared" ? sharedHome(route.id) : homeOf(route.id)), [route.name, route.id]);
+  const [home, setHome] = useState(null);
+  const [problem, setProblem] = useState(null);
+  const find = () => {
+    setProblem(null);
+    if (route.name === "shared") sharedHome(route.id).then(setHome, setProblem);
+    else setHome(homeOf(route.id));
+  };
+  useEffect(() => {
+    find();
+    return () => readAs(null);
+  }, [route.name, route.id]);
+  if (!home) return html`<${Opening} state=${{ problem }} again=${find} />`;
+  return html`<${DocumentView} home=${home} route=${route} />`;
+}
+
+function DocumentView({ home, route }) {
   const [state, again] = useRun(home);
   const [wish, setWish] = useState(null);
   const [current, setCurrent] = useState(null);
@@ -128,6 +144,7 @@ export function DocumentPage({ route }) {
               stand=${() => setCurrent(each.step.index)} open=${opened[each.step.index]} toggle=${(open) => toggle(each.step.index, open)} />`)}
             ${live && !isPlanned(state.recorded) && doc.status === "processing" && html`<p class="writing soft" aria-hidden="true"><span class="pulse"></span> The plan is being written…</p>`}
           </div>`}
+      ${mine && !live && doc.deleted?.length > 0 && html`<${Deleted} ...${context} />`}
       <${Footer} doc=${doc} />
     </div>
     ${wish && html`<${WishDialog} wish=${wish} ...${context} close=${() => setWish(null)} />`}
@@ -164,7 +181,7 @@ function Outline({ doc, live, drawing, current, stand }) {
       const { index } = entry.step;
       const { mark, text } = noteOf(entry, live);
       return html`<li key=${index}><button type="button" aria-current=${current === index ? "step" : null} onClick=${() => stand(index)} title=${text}>
-        <span class=${`dot ${drawing === index ? "drawing" : mark}`}></span><span>${index}. ${nameOf(entry.step)}</span><span class="unseen">, ${text}</span></button></li>`;
+        <span class=${`dot ${drawing === index ? "drawing" : mark}`}></span><span>${numberOf(entry)}. ${nameOf(entry.step, numberOf(entry))}</span><span class="unseen">, ${text}</span></button></li>`;
     })}
   </ol></nav>`;
 }
@@ -176,6 +193,14 @@ function GivenPictures({ home, doc }) {
   return html`<ul class="inputs" aria-label="Pictures of the request">
     ${all.map(([image, what], place) => html`<li key=${place}><${Picture} home=${home} image=${image} alt=${`Picture ${place + 1} of the request, ${what}`} wide=${128} /><small>${what}</small></li>`)}
   </ul>`;
+}
+
+function Deleted({ doc, home, act }) {
+  const order = doc.steps.map((entry) => entry.step.index);
+  const back = (entry) => act(() => api.order(home.id, [...order, entry.step.index]), "It is back, as the last step.");
+  return html`<details class="settings"><summary>Deleted steps (${doc.deleted.length})</summary><ul class="deleted">
+    ${doc.deleted.map((entry) => html`<li key=${entry.step.index} class="row"><span>${nameOf(entry.step)}</span>
+      <button type="button" class="quiet" onClick=${() => back(entry)} aria-label=${`Put back: ${nameOf(entry.step)}`}>Put back</button></li>`)}</ul></details>`;
 }
 
 function Footer({ doc }) {

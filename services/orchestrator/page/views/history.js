@@ -3,10 +3,10 @@
 import { html, useEffect, useRef, useState } from "../core/ui.js";
 import { api, homeOf } from "../core/api.js";
 import { go, to } from "../core/route.js";
-import { STATUS, titleOf } from "../core/words.js";
+import { count, STATUS, titleOf } from "../core/words.js";
 import { useKeys } from "../core/keys.js";
 import { askForKey } from "./dialogs.js";
-import { Picture } from "./picture.js";
+import { useSource } from "./picture.js";
 
 const PAGE = 24;
 const PAUSE = 250; // ms of no typing before it is searched
@@ -40,7 +40,7 @@ export function Gallery({ query = "", status = "", most }) {
   const [runs, setRuns] = useState(null);
   const [next, setNext] = useState(null);
   const [trouble, setTrouble] = useState(null);
-  const wanted = { limit: most ?? PAGE, ...(query ? { q: query } : {}), ...(status ? { status } : {}) };
+  const wanted = { limit: most ?? PAGE, ...(query ? { search: query } : {}), ...(status ? { status } : {}) };
   const load = async (before, cursor) => {
     try {
       const page = await api.list(cursor ? { ...wanted, cursor } : wanted);
@@ -68,9 +68,14 @@ function Card({ run }) {
   const day = new Date(run.created_at);
   return html`<li><a class="card" href=${to.document(run.id)}>
     <div class="cover">${run.cover
-      ? html`<${Picture} home=${homeOf(run.id)} image=${run.cover} alt="" wide=${240} />`
+      ? html`<${Cover} run=${run} />`
       : html`<span aria-hidden="true">${titleOf(run.prompt, 90)}</span>`}</div>
     <div class="about"><strong>${titleOf(run.prompt, 90)}</strong>
-      <small><span class=${`dot ${run.status}`}></span>${STATUS[run.status]} · <time datetime=${run.created_at}>${day.toLocaleDateString()} ${day.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}</time></small></div>
+      <small>${run.steps > 0 && `${count(run.steps, "step")} · `}<span class=${`dot ${run.status}`}></span>${STATUS[run.status]} · <time datetime=${run.created_at}>${day.toLocaleDateString()} ${day.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}</time></small></div>
   </a></li>`;
+}
+
+function Cover({ run }) {
+  const source = useSource(homeOf(run.id).picture(run.cover.digest, 256));
+  return source && html`<img src=${source} alt="" loading="lazy" onLoad=${(event) => event.target.classList.toggle("crisp", event.target.naturalWidth < 200)} />`;
 }

@@ -90,7 +90,8 @@ function Settings() {
       ${[["off", "Off", "first drawings stand"], ["quick", "Quick", "its word counts"], ["strict", "Strict", "only when it is sure"]].map(([value, name, what]) =>
         html`<label><input type="radio" name="critic" value=${value} defaultChecked=${value === "quick"} /><span>${name} <small>${what}</small></span></label>`)}
     </div></fieldset>
-    <${Field} label="Style and characters" hint="told to every step" className="wide"><textarea name="style" rows="2" maxlength="2000" placeholder="Watercolour. The cat is orange and wears a blue scarf."></textarea><//>
+    <${Field} label="Style" hint="how the pictures look" className="wide"><textarea name="style" rows="2" maxlength="2000" placeholder="Watercolour on rough paper, soft morning light."></textarea><//>
+    <${Field} label="Characters" hint="who is in them" className="wide"><textarea name="characters" rows="2" maxlength="2000" placeholder="Mimi is an orange cat with a blue scarf."></textarea><//>
     ${generators.length > 1 && html`<${Field} label="Generator"><select name="generator">
       ${generators.map((name, place) => html`<option value=${place ? name : ""}>${name}</option>`)}</select><//>`}
     <${Field} label="Size of the pictures"><select name="size" value=${size} onChange=${(event) => setSize(event.target.value)}>

@@ -1,8 +1,7 @@
 // Pictures of runs. Where a key is needed they are fetched with it, since <img> sends none; shown crisp when small.
 
-import { address, api } from "../core/api.js";
+import { address, api, bearing } from "../core/api.js";
 import { html, useEffect, useState } from "../core/ui.js";
-import { key } from "../core/session.js";
 
 const SMALL = 256; // pixels: below, enlarging with smoothing would only blur
 const KEPT = 300;
@@ -24,7 +23,7 @@ async function objectUrl(url) {
 
 /** What an <img> can show for a picture's address; null while it is being fetched. */
 export function useSource(url) {
-  const direct = !url || !key() || url.includes("signature=") || !url.startsWith(address(""));
+  const direct = !url || !bearing() || /[?&](signature|share)=/.test(url) || !url.startsWith(address(""));
   const [made, setMade] = useState(null);
   useEffect(() => {
     let wanted = true;

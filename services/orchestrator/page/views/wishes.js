@@ -5,7 +5,7 @@ import { api } from "../core/api.js";
 import { newSeed } from "../core/ask.js";
 import { go, to } from "../core/route.js";
 import { tellTabs } from "../core/follow.js";
-import { progressOf } from "../core/words.js";
+import { numberOf, progressOf } from "../core/words.js";
 import { Dialog, Field } from "./dialogs.js";
 import { note } from "./say.js";
 import { Export, Share } from "./away.js";
@@ -64,7 +64,7 @@ function Redraw({ wish: { entry }, home, doc, close, wished }) {
     });
     return wished(() => api.redraw(home.id, entry.step.index, asked));
   };
-  return html`<${Dialog} title=${`Redraw step ${entry.step.index}`} close=${close} submit=${send} done="Redraw">
+  return html`<${Dialog} title=${`Redraw step ${numberOf(entry)}`} close=${close} submit=${send} done="Redraw">
     <${Field} label="What to draw" hint="the critic judges by it"><textarea data-first name="prompt" rows="4" required maxlength="8000" defaultValue=${planned}></textarea><//>
     <div class="grid"><${SeedField} hint="empty: a new one" />
       <${Field} label="Attempts" hint="at most"><input type="number" name="max_attempts" min="1" max="20" placeholder=${doc.request.max_attempts} /><//>
@@ -76,36 +76,42 @@ function Redraw({ wish: { entry }, home, doc, close, wished }) {
 
 function Text({ wish: { entry }, home, close, wished }) {
   const { step } = entry;
-  const long = step.auxiliary_text !== null && step.auxiliary_text !== "";
+  const field = step.auxiliary_text ? "auxiliary_text" : "instruction";
   const send = (form) => {
-    const asked = { name: text(form, "name"), [long ? "auxiliary_text" : "instruction"]: text(form, "text") };
-    return wished(() => api.editText(home.id, step.index, asked), "The text is changed; its picture stays.");
+    const said = { name: step.name, [field]: step[field] ?? "", prompt: step.prompt ?? "" };
+    const now = { name: text(form, "name"), [field]: text(form, "text"), prompt: text(form, "prompt") };
+    const changed = Object.fromEntries(Object.entries(now).filter(([name, value]) => value !== said[name]));
+    if (!changed.prompt && changed.prompt !== undefined) changed.prompt = null;
+    if (!Object.keys(changed).length) return null;
+    return wished(() => api.editText(home.id, step.index, changed), "The text is changed; the picture stays.");
   };
-  return html`<${Dialog} title=${`The text of step ${step.index}`} close=${close} submit=${send}>
+  return html`<${Dialog} title=${`The text of step ${numberOf(entry)}`} close=${close} submit=${send}>
     <${Field} label="Name"><input name="name" maxlength="200" defaultValue=${step.name} /><//>
-    <${Field} label="Text"><textarea data-first name="text" rows="5" defaultValue=${long ? step.auxiliary_text : step.instruction}></textarea><//>
-    <p class="soft">What is drawn does not change; to change that, redraw the step.</p>
+    <${Field} label="Text"><textarea data-first name="text" rows="5" defaultValue=${step[field] ?? ""}></textarea><//>
+    <${Field} label="What to draw" hint="nothing is drawn before you redraw the step"><textarea name="prompt" rows="3" maxlength="8000" defaultValue=${step.prompt ?? ""}></textarea><//>
   <//>`;
 }
 
 function Insert({ wish, home, doc, close, wished }) {
   const after = wish.after ?? doc.steps.at(-1)?.step.index ?? 0;
+  const before = doc.steps.find((entry) => entry.step.index === after);
   const send = (form) => {
-    const step = given({ name: text(form, "name"), instruction: text(form, "instruction"), prompt: text(form, "prompt") });
+    const step = given({ name: text(form, "name"), instruction: text(form, "instruction"), prompt: text(form, "prompt"), budget: budgetOf(form, doc) });
     if (!step.instruction && !step.prompt) throw new Error("Write an instruction, or what to draw.");
-    return wished(() => api.insert(home.id, doc, after, step));
+    return wished(() => api.insert(home.id, { after, ...step, ...(step.prompt ? { seed: newSeed() } : {}) }));
   };
-  return html`<${Dialog} title=${after ? `A new step after step ${after}` : "A new first step"} close=${close} submit=${send} done="Insert">
+  return html`<${Dialog} title=${before ? `A new step after step ${numberOf(before)}` : "A new first step"} close=${close} submit=${send} done="Insert">
     <${Field} label="Name" hint="may be empty"><input name="name" maxlength="200" /><//>
     <${Field} label="Instruction" hint="what the reader reads"><textarea data-first name="instruction" rows="3"></textarea><//>
     <${Field} label="What to draw" hint="empty: a step in words only"><textarea name="prompt" rows="3" maxlength="8000"></textarea><//>
+    <${BudgetField} doc=${doc} />
   <//>`;
 }
 
-function Delete({ wish: { entry }, home, doc, close, wished }) {
-  const send = () => wished(() => api.remove(home.id, doc, entry.step.index), `Step ${entry.step.index} is deleted.`);
-  return html`<${Dialog} title=${`Delete step ${entry.step.index}?`} close=${close} submit=${send} done="Delete it">
-    <p>The steps after it move up. Those drawn from its picture are marked as out of date.</p><//>`;
+function Delete({ wish: { entry }, home, close, wished }) {
+  const send = () => wished(() => api.remove(home.id, entry.step.index), "The step is deleted; it can be put back.");
+  return html`<${Dialog} title=${`Delete step ${numberOf(entry)}?`} close=${close} submit=${send} done="Delete it">
+    <p>The steps after it move up. Those drawn from its picture are marked as out of date. It can be put back.</p><//>`;
 }
 
 function Branch({ wish: { entry }, home, close, wished }) {
@@ -114,7 +120,7 @@ function Branch({ wish: { entry }, home, close, wished }) {
     const run = await wished(() => api.branch(home.id, given({ from_step: index, seed: number(form, "seed") ?? newSeed(), critic: form.get("critic") })));
     go(to.document(run.id));
   };
-  return html`<${Dialog} title=${`Branch at step ${index}`} close=${close} submit=${send} done="Branch">
+  return html`<${Dialog} title=${`Branch at step ${numberOf(entry)}`} close=${close} submit=${send} done="Branch">
     <p>A new document that shares ${index > 1 ? "the steps before this one" : "the plan"} and draws the rest anew. This one stays as it is.</p>
     <div class="grid"><${SeedField} hint="empty: a new one" />
     <${Field} label="Critic"><select name="critic"><option value="">as here</option><option value="off">off</option><option value="quick">quick</option><option value="strict">strict</option></select><//></div><//>`;
