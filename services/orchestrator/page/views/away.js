@@ -61,7 +61,7 @@ export function Export({ home, doc, close }) {
     setBusy(format.name);
     setTrouble("");
     try {
-      save(await api.blob(home.export(format.name)), `${doc.run_id}.${format.ending}`);
+      save(await api.blob(home.export(format.name)), doc.run_id + format.suffix);
     } catch (problem) {
       setTrouble(problem.sentence ?? String(problem));
     }
@@ -70,7 +70,7 @@ export function Export({ home, doc, close }) {
   const asJson = () => save(new Blob([JSON.stringify(doc, null, 1)], { type: "application/json" }), `${doc.run_id}.json`);
   return html`<${Dialog} title="Take it away" close=${close}>
     <ul class="formats">${formats.map((format) => html`<li key=${format.name}><button type="button" disabled=${Boolean(busy)} onClick=${() => fetchFile(format)}>
-      <strong>${format.label}</strong><small>${busy === format.name ? "being made…" : format.what}</small></button></li>`)}
+      <strong>${format.label}</strong><small>${busy === format.name ? "being made…" : format.suffix}</small></button></li>`)}
       ${formats.length === 0 && html`<li><button type="button" onClick=${asJson}><strong>JSON</strong><small>the document with everything known of how it was made</small></button></li>`}</ul>
     ${trouble && html`<p class="trouble" role="alert">${trouble}</p>`}
   <//>`;

@@ -1,17 +1,17 @@
 // A document while it is made and after: what stands, how far it is, and everything a reader may wish of it.
 
 import { html, useEffect, useRef, useState } from "../core/ui.js";
-import { api, homeOf, readAs } from "../core/api.js";
+import { homeOf, readAs } from "../core/api.js";
 import { isFinal, keptOf } from "../core/fold.js";
 import { Follower, tellTabs } from "../core/follow.js";
 import { useKeys } from "../core/keys.js";
 import { go, to } from "../core/route.js";
 import { pin } from "../core/session.js";
 import { sharedHome } from "../core/shared.js";
-import { nameOf, noteOf, numberOf, tellOf, titleOf, troubleOf } from "../core/words.js";
+import { tellOf, titleOf, troubleOf } from "../core/words.js";
 import { Actions } from "./actions.js";
+import { Deleted, Footer, GivenPictures, Outline } from "./around.js";
 import { askForKey } from "./dialogs.js";
-import { Picture } from "./picture.js";
 import { PlanReview } from "./plan.js";
 import { announce, note } from "./say.js";
 import { Standing } from "./standing.js";
@@ -172,45 +172,4 @@ function Opening({ state, again }) {
   return html`<div class="opening"><h1>This document cannot be shown</h1><p class="trouble" role="alert">${state.problem.sentence}</p>
     <div class="row">${state.problem.status === 401 && html`<button type="button" class="main" onClick=${askForKey}>Enter a key</button>`}
       <button type="button" class="plain" onClick=${again}>Try again</button><a class="plain" href=${to.home}>Start page</a></div></div>`;
-}
-
-function Outline({ doc, live, drawing, current, stand }) {
-  if (doc.steps.length < 2) return html`<div class="outline"></div>`;
-  return html`<nav class="outline" aria-label="Steps"><ol>
-    ${doc.steps.map((entry) => {
-      const { index } = entry.step;
-      const { mark, text } = noteOf(entry, live);
-      return html`<li key=${index}><button type="button" aria-current=${current === index ? "step" : null} onClick=${() => stand(index)} title=${text}>
-        <span class=${`dot ${drawing === index ? "drawing" : mark}`}></span><span>${numberOf(entry)}. ${nameOf(entry.step, numberOf(entry))}</span><span class="unseen">, ${text}</span></button></li>`;
-    })}
-  </ol></nav>`;
-}
-
-function GivenPictures({ home, doc }) {
-  const { brief, references } = doc.request;
-  if (!brief.images.length && !references.length) return null;
-  const all = [...brief.images.map((image) => [image, "given"]), ...references.map((image) => [image, "pinned"])];
-  return html`<ul class="inputs" aria-label="Pictures of the request">
-    ${all.map(([image, what], place) => html`<li key=${place}><${Picture} home=${home} image=${image} alt=${`Picture ${place + 1} of the request, ${what}`} wide=${128} /><small>${what}</small></li>`)}
-  </ul>`;
-}
-
-function Deleted({ doc, home, act }) {
-  const order = doc.steps.map((entry) => entry.step.index);
-  const back = (entry) => act(() => api.order(home.id, [...order, entry.step.index]), "It is back, as the last step.");
-  return html`<details class="settings"><summary>Deleted steps (${doc.deleted.length})</summary><ul class="deleted">
-    ${doc.deleted.map((entry) => html`<li key=${entry.step.index} class="row"><span>${nameOf(entry.step)}</span>
-      <button type="button" class="quiet" onClick=${() => back(entry)} aria-label=${`Put back: ${nameOf(entry.step)}`}>Put back</button></li>`)}</ul></details>`;
-}
-
-function Footer({ doc }) {
-  const models = [...new Set(doc.steps.flatMap((entry) => entry.attempts.map((each) => each.model)))].filter(Boolean);
-  const critics = [...new Set(doc.steps.flatMap((entry) => entry.attempts.map((each) => each.critic)))].filter(Boolean);
-  return html`<footer class="made"><p>The texts and pictures were made by machines.</p><dl>
-    ${doc.planner && html`<div><dt>Planned by</dt><dd>${doc.planner}</dd></div>`}
-    ${models.length > 0 && html`<div><dt>Drawn by</dt><dd>${models.join(", ")}</dd></div>`}
-    ${critics.length > 0 && html`<div><dt>Judged by</dt><dd>${critics.join(", ")}</dd></div>`}
-    <div><dt>Seed</dt><dd>${doc.request.seed}</dd></div>
-    <div><dt>Run</dt><dd>${doc.run_id}</dd></div>
-  </dl></footer>`;
 }
