@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from interleavethinker.errors import Unavailable
-from interleavethinker.telemetry import SERVING, STEP_SECONDS
+from interleavethinker.telemetry import QUEUE_SECONDS, SERVING, WORK_SECONDS
 from services.generator_service.jobs import Ending, Jobs
 
 log = structlog.get_logger(__name__)
@@ -19,6 +19,11 @@ log = structlog.get_logger(__name__)
 DRAWS = Counter("interleavethinker_draws", "Image jobs that ended, by outcome: done, failed, canceled.", ["outcome"])
 WAITING = Gauge("interleavethinker_draw_queue_length", "Jobs that wait for a worker, by priority.", ["priority"])
 WORKERS = Gauge("interleavethinker_draw_workers", "Live workers with their model loaded.")
+
+_AS_OUTCOME = {"done": "ok", "failed": "failed", "canceled": "canceled"}
+for _ending, _outcome in _AS_OUTCOME.items():
+    DRAWS.labels(_ending)
+    WORK_SECONDS.labels("generator", _outcome)
 
 
 async def keep_count(jobs: Jobs) -> None:
@@ -38,9 +43,9 @@ def count(ending: Ending) -> None:
     """Add one ending to the counters and histograms."""
     DRAWS.labels(ending.outcome).inc()
     if ending.queue_seconds is not None:
-        STEP_SECONDS.labels("queue").observe(ending.queue_seconds)
+        QUEUE_SECONDS.observe(ending.queue_seconds)
     if ending.draw_seconds is not None:
-        STEP_SECONDS.labels("draw").observe(ending.draw_seconds)
+        WORK_SECONDS.labels("generator", _AS_OUTCOME[ending.outcome]).observe(ending.draw_seconds)
 
 
 async def _refresh(jobs: Jobs) -> None:
