@@ -57,7 +57,9 @@ class Pace:
         self._attempts: dict[int, int] = {}
         self._draws, self._seconds, self._timed = 0, 0.0, 0
         self._budget, self._whole = Budget(), False
+        self._planned: dict[int, datetime] = {}
         self._began: datetime | None = None
+        self._free: datetime | None = None  # since when the loop can have gone on
         self._last = datetime.now(UTC)
 
     def observe(self, recorded: Recorded) -> None:
@@ -70,26 +72,28 @@ class Pace:
                 self._budget = request.budget
             case Started():
                 self._began = self._began or recorded.at
+                self._free = recorded.at
             case StepPlanned(step=step):
-                self.steps[step.index] = step
+                self.steps[step.index], self._planned[step.index] = step, recorded.at
             case Planned():
                 self._whole = True
             case PlanEdited(plan=plan):
                 self.steps = {step.index: step for step in plan.steps}
-            case Drawn(step=index, number=number, drawing=drawing):
+            case Drawn(step=index, number=number):
                 self.drawn.add((index, number))
                 self._attempts[index] = self._attempts.get(index, 0) + 1
                 self._draws, self._timed = self._draws + 1, self._timed + 1
-                self._seconds += drawing.queue_seconds + drawing.draw_seconds
-            case Judged(seconds=seconds):
-                self._seconds += seconds
+                self._took(recorded.at, self._planned.get(index))
+            case Judged():
+                self._took(recorded.at)
             case StepFinished(step=index):
                 self._finished.add(index)
+                self._free = recorded.at
             case StepReopened(step=index):
                 self._finished.discard(index)
                 self._attempts.pop(index, None)
             case Branched():
-                self._draws = 0
+                self._draws, self._timed, self._seconds = 0, 0, 0.0  # what is shared took no time here
         if isinstance(event, StepReopened | Resumed) and event.budget:
             self._budget = event.budget
         if isinstance(event, Finished):
@@ -107,6 +111,11 @@ class Pace:
             elapsed=round(elapsed, 3),
             remaining_estimate=self._remaining(elapsed, (now - self._last).total_seconds()),
         )
+
+    def _took(self, at: datetime, asked: datetime | None = None) -> None:
+        since = max(filter(None, (self._free, asked)), default=at)
+        self._seconds += max(0.0, (at - since).total_seconds())
+        self._free = at
 
     def _remaining(self, elapsed: float, since_last: float) -> float | None:
         """Each open step takes as many attempts as the finished ones did, and one more where it has had those."""

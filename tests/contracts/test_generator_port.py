@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import uuid
 from collections.abc import AsyncIterator
 
 import pytest
+from PIL import Image
 
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.clients.generator import GeneratorClient
 from interleavethinker.errors import Canceled, DrawFailed
-from interleavethinker.ports import Blobs, Generator, put_image
+from interleavethinker.ports import Blobs, DrawProgress, Generator, Previews, put_image, watching
 from interleavethinker.types import Drawing, GenerationParams, ImageJob, ImageRef, Size
 from tests.fake_generator import FakeGenerator
 from tests.generator_stack import session_stack
@@ -81,6 +83,32 @@ async def test_a_foreseen_job_is_drawn_as_any_other(room: tuple[Generator, Blobs
     job = new_job()
     await generator.foresee(job)
     assert (await generator.draw(job)).job_id == job.id
+
+
+async def test_who_watches_is_told_and_can_see_it(room: tuple[Generator, Blobs]):
+    generator, _ = room
+    job, told = new_job(steps=60, size=Size(width=128, height=128)), list[DrawProgress]()
+    token = watching.set(told.append)
+    drawing = await generator.draw(job)
+    watching.reset(token)
+    assert drawing.job_id == job.id
+    assert {each.job_id for each in told} == {job.id}
+    steps = [each.done for each in told]
+    assert steps == sorted(steps) and steps[-1] > 1
+    assert all(0 <= each.done <= each.of for each in told) and {each.of for each in told} <= {0, 60}
+    assert told[-1].previews > 0 and isinstance(generator, Previews)
+    preview = await generator.preview(job.id)
+    assert preview and max(Image.open(io.BytesIO(preview)).size) <= 256
+    assert await generator.preview("ab" * 32) is None
+
+
+async def test_who_watches_gets_what_was_drawn_before(room: tuple[Generator, Blobs]):
+    generator, _ = room
+    job = new_job()
+    drawing = await generator.draw(job)
+    token = watching.set(lambda _: None)
+    assert await generator.draw(job) == drawing
+    watching.reset(token)
 
 
 async def test_forgetting_ends_the_drawing(room: tuple[Generator, Blobs]):
