@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -62,6 +63,7 @@ class GeneratorSettings(BaseModel):
 
     record_seconds: int = Field(default=24 * 3600, ge=1, description="how long a job's record is kept")
     lease_seconds: float = Field(default=5.0, gt=0, description="a worker that is silent for so long has lost its job")
+    alive_file: Path | None = Field(default=None, description="touched by a worker that lives, for a machine's probes")
     max_losses: int = Field(default=3, ge=1, description="so many workers may die drawing one job before it is failed")
     longest_draw_seconds: int = Field(default=3600, ge=1, description="no drawing may take longer than this")
     max_wait_seconds: float = Field(default=60.0, gt=0, description="the longest `wait` of one request")
