@@ -29,7 +29,8 @@ function App() {
   }, []);
   const theme = choice("theme", "system");
   const turnTheme = () => {
-    choose("theme", THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length]);
+    const now = choice("theme", "system"); // of this moment: two quick turns are two
+    choose("theme", THEMES[(THEMES.indexOf(now) + 1) % THEMES.length]);
     showTheme();
   };
   useKeys({
