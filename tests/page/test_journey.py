@@ -204,7 +204,7 @@ def test_a_key_is_asked_for_and_sent(house: Open, new_page: NewPage, make_key):
     expect(page.get_by_text("None yet")).to_be_visible()
     ask(page)
     expect(page.locator(DONE)).to_be_visible()
-    page.wait_for_function("document.querySelector('#step-1 img.picture').naturalWidth === 64")
+    expect(page.locator("#step-1 img.picture")).to_have_js_property("naturalWidth", 64)
     assert page.evaluate("localStorage.getItem('interleavethinker.key')") is None
 
 
