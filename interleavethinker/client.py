@@ -80,8 +80,8 @@ class Client:
         the tries of this call begin one run.
 
         `images` are files, or `data:` URLs and digests as the service takes them. `wishes` are the other fields of
-        POST /interleave: seed, max_attempts, max_steps, critic, budget, size, params, references (as images),
-        review_plan, webhook.
+        POST /interleave: seed, max_attempts, max_steps, critic, budget, size, params, generator,
+        references (as images), review_plan, webhook.
         """
         pictures = {"images": images, "references": wishes.pop("references", ())}
         given = {

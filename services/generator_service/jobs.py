@@ -14,12 +14,13 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import redis.asyncio as aioredis
+from pydantic import Field
 from redis import RedisError
 
 from interleavethinker.errors import Unavailable
 from interleavethinker.events import Problem
 from interleavethinker.jobs import CancelAnswer, JobProgress, JobState, JobStatus, Priority, Progress
-from interleavethinker.types import Drawing, ImageJob, Value
+from interleavethinker.types import Cost, Drawing, ImageJob, Value
 from services.generator_service import transitions
 from services.generator_service.keys import Keys
 from services.generator_service.presence import Presence
@@ -38,6 +39,8 @@ class Ending(Value):
     outcome: Literal["done", "failed", "canceled"]
     queue_seconds: float | None = None
     draw_seconds: float | None = None
+    calls: dict[str, int] = Field(default={}, description="to somebody else's server, by outcome")
+    cost: Cost | None = None
 
 
 class Jobs:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.generator_service.hosted.settings import HostedSettings
+
 
 class PreviewSettings(BaseModel):
     """Small pictures of a drawing while it is made, for whoever follows it. Nobody follows: none is made."""
@@ -32,10 +34,12 @@ class GeneratorSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backend: str = Field(default="diffusers", description="a module of our backends, or any by path")
+    backend: str = Field(
+        default="diffusers", description="diffusers, openai_images, gemini, or any other module by its path"
+    )
     model: str = Field(
         default="checkpoints/smallworld/generator",
-        description="a pipeline's directory, or a Hugging Face id as owner/name@commit",
+        description="a pipeline's directory, or a Hugging Face id as owner/name@commit; a server's name for its model",
     )
     pinned: bool = Field(default=True, description="a Hugging Face id must name a commit; false: or nothing, or a tag")
     imports: tuple[str, ...] = Field(
@@ -43,7 +47,16 @@ class GeneratorSettings(BaseModel):
         description="modules with own classes of the pipeline, imported before it is loaded; a checkpoint names none",
     )
     call: dict[str, Any] = Field(
-        default={}, description="keyword arguments of every pipeline call; stronger than the checkpoint's call.json"
+        default={},
+        description="keyword arguments of every pipeline call; stronger than the checkpoint's call.json. Of a hosted "
+        "model: further fields of every request; null takes one out",
+    )
+    hosted: HostedSettings = HostedSettings()
+    at_once: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="jobs that a worker draws at the same time. None: 1, or 4 where a server draws; more only there",
     )
     device: str = Field(default="auto", description="auto (CUDA where there is one), cpu, cuda, cuda:1")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(

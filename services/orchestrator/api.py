@@ -58,6 +58,7 @@ async def make_document(
     Answers at once with links; or waits; or streams. However it answers, and if the caller leaves, the work goes on.
     """
     hooks = house.hooks(ask.webhook)
+    house.runs.generators.check(ask.generator)
     await house.guards.admit(ask.prompt)
     asked = await ask.request(house.blobs, house.settings.images, house.fetch)
     action = f"interleave {ask.webhook.canonical() if ask.webhook else ''}"
