@@ -115,7 +115,7 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
             contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
-        home = url.split("/#")[0]
+        home = "/".join(url.split("/")[:3]) + "/"
         page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
         page.on("console", lambda said: _complain(said, troubles))
         page.on(

@@ -1,6 +1,9 @@
 // A document from its events, as interleavethinker/document.py folds them; tests/page compares the two event by event.
-// Pure: nothing here fetches, and no value is changed in place.
+// Pure: nothing here fetches.
 
+import { CHANGES, inserted, keptOf, newEntry } from "./entries.js";
+
+export { keptOf };
 const FINAL = new Set(["succeeded", "partial", "failed", "canceled"]);
 
 /** Whether a run of this status is at its end. */
@@ -9,7 +12,7 @@ export const isFinal = (status) => FINAL.has(status);
 /** The document after these recorded events, the first being `created`. `unknown` lists event types not understood. */
 export function fold(recorded) {
   const [first, ...rest] = recorded;
-  let document = {
+  const document = {
     run_id: first.run_id,
     status: "queued",
     request: first.event.request,
@@ -19,142 +22,84 @@ export function fold(recorded) {
     planner: "",
     plan_seconds: 0,
     steps: [],
+    deleted: [],
     screenings: [],
     problem: null,
     origin: null,
   };
+  const plan = { entries: new Map(), order: [] }; // by index; and the indexes that are shown, as they are shown
   const unknown = [];
   for (const each of rest) {
-    const rule = RULES[each.event.type];
-    if (rule) document = { ...document, ...rule(document, each.event, each) };
-    else unknown.push(each.event.type);
+    const { type } = each.event;
+    if (CHANGES[type]) changed(plan, each.event, document.request.references);
+    if (RULES[type]) Object.assign(document, RULES[type](document, each.event, each, plan));
+    else if (!CHANGES[type] && type !== "created") unknown.push(type);
   }
-  return { document: { ...document, steps: withStale(document.steps, first.event.request) }, unknown };
+  const { entries, order } = plan;
+  const lowest = Math.min(...entries.keys());
+  const shown = order.map((index, place) => ({ ...entries.get(index), number: lowest + place }));
+  document.steps = withStale(shown, document.request);
+  document.deleted = [...entries.values()].filter((entry) => !order.includes(entry.step.index));
+  return { document, unknown };
+}
+
+function changed({ entries }, event, pinned) {
+  const index = typeof event.step === "object" ? event.step.index : event.step;
+  const entry = entries.get(index);
+  entries.set(index, { ...entry, ...CHANGES[event.type](entry, event, pinned) });
 }
 
 const again = (document, event) => ({
   status: "queued",
   problem: null,
   finished_at: null,
-  ...(event.budget ? { request: { ...document.request, budget: event.budget } } : {}),
+  request: { ...document.request, budget: event.budget ?? document.request.budget },
 });
 
 const RULES = {
-  created: () => ({}),
   started: () => ({ status: "processing" }),
-  step_planned: (document, event) => ({ steps: put(document.steps, newStep(event.step)) }),
+  step_planned: (_document, { step }, _recorded, { entries, order }) => {
+    if (!entries.has(step.index)) order.push(step.index);
+    entries.set(step.index, newEntry(step));
+  },
   planned: (_, event) => ({ reasoning: event.plan.reasoning, plan_seconds: event.seconds, planner: event.model }),
   screened: (document, event) => ({ screenings: [...document.screenings, event.screening] }),
-  plan_edited: (document, event) => ({ steps: event.plan.steps.map((step) => replanned(document.steps, step)) }),
+  plan_edited: (_document, event, _recorded, plan) => {
+    plan.entries = new Map(event.plan.steps.map((step) => [step.index, replanned(plan.entries.get(step.index), step)]));
+    plan.order = [...plan.entries.keys()];
+  },
   plan_awaited: () => ({ status: "waiting" }),
   plan_approved: () => ({ status: "queued" }),
-  drawn: (document, event) => change(document, event.step, (entry) => ({ attempts: [...entry.attempts, attempt(entry, event)] })),
-  judged: (document, event) =>
-    change(document, event.step, (entry) => ({
-      attempts: entry.attempts.map((each) =>
-        each.number === event.number
-          ? { ...each, verdict: event.verdict, judge_seconds: event.seconds, critic: event.model }
-          : each,
-      ),
-    })),
-  step_finished: (document, event) =>
-    change(document, event.step, () => ({
-      finished: true,
-      kept: event.kept,
-      accepted: event.accepted,
-      chosen: false,
-      reopened: null,
-    })),
-  attempt_kept: (document, event) =>
-    change(document, event.step, () => ({ kept: event.number, accepted: event.accepted, chosen: true })),
-  step_reopened: (document, event) => ({
-    ...again(document, event),
-    ...change(document, event.step, (entry) => ({
-      reopened: {
-        first: entry.attempts.length + 1,
-        prompt: event.prompt,
-        seed: event.seed,
-        max_attempts: event.max_attempts,
-      },
-      asked: event.prompt ?? entry.asked,
-    })),
-  }),
+  step_inserted: (_document, { step, after }, _recorded, { entries, order }) => {
+    entries.set(step.index, inserted(step));
+    order.splice(order.indexOf(after) + 1, 0, step.index);
+  },
+  arranged: (_document, event, _recorded, plan) => {
+    plan.order = [...event.order];
+  },
+  pinned: (document, { references }) => ({ request: { ...document.request, references } }),
+  step_reopened: again,
+  resumed: again,
   branched: (_, event) => ({ origin: { run_id: event.run_id, from_step: event.from_step } }),
-  finished: (document, event, recorded) => ({
-    status: event.status,
-    problem: event.problem,
-    finished_at: recorded.at,
-    ...(event.status === "canceled" ? { steps: document.steps.map((entry) => ({ ...entry, reopened: null })) } : {}),
-  }),
-  resumed: (document, event) => again(document, event),
+  finished: (_, event, recorded, { entries }) => {
+    if (event.status === "canceled") for (const [index, entry] of entries) entries.set(index, { ...entry, reopened: null });
+    return { status: event.status, problem: event.problem, finished_at: recorded.at };
+  },
 };
 
-function newStep(step) {
-  return {
-    step,
-    attempts: [],
-    finished: false,
-    kept: null,
-    accepted: null,
-    chosen: false,
-    stale: false,
-    reopened: null,
-    asked: null,
-  };
+function replanned(entry, step) {
+  const same = entry && Object.keys(step).every((name) => entry.step[name] === step[name]);
+  return same ? entry : newEntry(step);
 }
 
-function attempt(entry, event) {
-  return {
-    number: event.number,
-    prompt: event.job.prompt,
-    asked: entry.asked,
-    seed: event.job.seed,
-    references: event.job.references,
-    job_id: event.drawing.job_id,
-    image: event.drawing.image,
-    model: event.drawing.model,
-    verdict: null,
-    critic: "",
-    queue_seconds: event.drawing.queue_seconds,
-    draw_seconds: event.drawing.draw_seconds,
-    judge_seconds: 0,
-  };
-}
-
-function put(steps, entry) {
-  const place = steps.findIndex((each) => each.step.index === entry.step.index);
-  return place < 0 ? [...steps, entry] : steps.map((each, at) => (at === place ? entry : each));
-}
-
-function change(document, index, update) {
-  return {
-    steps: document.steps.map((entry) => (entry.step.index === index ? { ...entry, ...update(entry) } : entry)),
-  };
-}
-
-function replanned(steps, step) {
-  const entry = steps.find((each) => each.step.index === step.index);
-  return entry && same(entry.step, step) ? entry : newStep(step);
-}
-
-const same = (one, other) => Object.keys(other).every((name) => one[name] === other[name]);
-
-/** The attempt whose picture stands, if any. */
-export const keptOf = (entry) => entry.attempts.find((each) => each.number === entry.kept) ?? null;
-
-/** The picture that an attempt was drawn from: what comes before the request's own references. */
-export function canvasOf(attempt, request) {
-  return attempt.references.length > request.references.length ? attempt.references[0] : null;
-}
-
-/** A picture is stale when it, or one before it, was not drawn from what stands before it now. */
+/** A picture is stale when it, or one before it, was not drawn from what stands before it now, or from its prompt. */
 function withStale(entries, request) {
   let canvas = request.brief.images.at(-1)?.digest ?? null;
   let stale = false;
   return entries.map((entry) => {
     const kept = keptOf(entry);
     if (!kept) return entry;
-    stale ||= (canvasOf(kept, request)?.digest ?? null) !== canvas;
+    stale ||= entry.reworded || (kept.canvas?.digest ?? null) !== canvas;
     canvas = kept.image.digest;
     return { ...entry, stale };
   });
