@@ -1,4 +1,4 @@
-"""Notes on style and characters: the planner is told in both packs, drawings where the pack says so; empty is nothing."""
+"""Notes on style and characters: said to the planner in both packs, drawn where the pack says so, nothing if empty."""
 
 from __future__ import annotations
 
