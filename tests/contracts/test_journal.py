@@ -12,7 +12,9 @@ import pytest
 
 from interleavethinker.errors import BadRequest, BadSettings, Conflict, NotFound
 from interleavethinker.events import (
+    Arranged,
     Created,
+    Drawn,
     Event,
     Finished,
     Problem,
@@ -20,10 +22,12 @@ from interleavethinker.events import (
     Resumed,
     Started,
     Status,
+    StepEdited,
     StepFinished,
+    StepInserted,
     StepPlanned,
 )
-from interleavethinker.types import Brief, Budget, InterleaveRequest, Step
+from interleavethinker.types import Brief, Budget, Drawing, ImageJob, ImageRef, InterleaveRequest, Step
 from services.orchestrator.journal import Journal
 
 ASK = InterleaveRequest(brief=Brief(prompt="a snowman ☃"), seed=5)
@@ -235,3 +239,36 @@ async def test_a_writer_canceled_in_the_middle_keeps_nobody_else_from_writing(ur
 def test_a_wrong_url_says_what_to_write(wrong: str):
     with pytest.raises(BadSettings, match=r"sqlite:///path/to/journal\.db"):
         Journal(wrong)
+
+
+async def test_a_runs_card_follows_its_events(journal: Journal):
+    run_id = await journal.create(ASK)
+    for event in (StepPlanned(step=Step(index=1, name="Der Hügel", prompt="a")), StepPlanned(step=Step(index=2))):
+        await journal.append(run_id, event)
+    assert ((await journal.run(run_id)).title, (await journal.run(run_id)).steps) == ("a snowman ☃", 2)
+    image = ImageRef(digest="a" * 64, width=8, height=8)
+    job = ImageJob(prompt="a", seed=1)
+    await journal.append(run_id, Drawn(step=1, number=1, job=job, drawing=Drawing(job_id=job.id, image=image)))
+    assert (await journal.run(run_id)).cover is None
+    await journal.append(run_id, StepFinished(step=1, kept=1))
+    assert (await journal.run(run_id)).cover == "a" * 64
+    await journal.append(run_id, DONE)
+    await journal.wish(run_id, [StepEdited(step=Step(index=1, name="50%_off", prompt="a"))])
+    await journal.wish(run_id, [Arranged(order=(1,))])
+    assert (await journal.run(run_id)).steps == 1
+    for search, hits in {"SNOWMAN": 1, "50%_OFF": 1, "50__off": 0, "hügel": 0, "\\": 0, "  ": 1, "\0": 1}.items():
+        assert len((await journal.runs(search=search)).runs) == hits, search
+
+
+async def test_a_wish_made_in_the_light_of_old_events_is_refused(journal: Journal, url: str):
+    run_id = await journal.create(ASK)
+    await journal.append(run_id, StepPlanned(step=Step(index=1)))
+    await journal.append(run_id, DONE)
+    async with Journal(url) as other:
+        wishes = [
+            place.wish(run_id, [StepInserted(step=Step(index=2, name=name), after=1)], seen=3)
+            for place, name in ((journal, "one"), (other, "two"))
+        ]
+        outcomes = await asyncio.gather(*wishes, return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Begun", "Changed"]
+    assert len(await journal.events(run_id)) == 4

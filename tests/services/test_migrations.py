@@ -14,9 +14,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from interleavethinker.errors import BadSettings
-from interleavethinker.events import Finished, Recorded, Started, Status
+from interleavethinker.events import Drawn, Finished, Recorded, Started, Status, StepFinished, StepPlanned
 from interleavethinker.settings import PREFIX
-from interleavethinker.types import Brief, InterleaveRequest
+from interleavethinker.types import Brief, Drawing, ImageJob, ImageRef, InterleaveRequest, Step
 from services.orchestrator.journal import Journal
 from services.orchestrator.schema import BASE, HEAD, UNVERSIONED, migrate, revisions
 from services.orchestrator.tables import METADATA, open_engine
@@ -111,3 +111,22 @@ async def test_an_unknown_revision_is_refused_in_words(database_url: str):
         async with Journal(database_url):
             pass
     assert HEAD not in {script.revision for script in revisions().walk_revisions()}
+
+
+async def test_runs_from_before_there_were_cards_get_theirs(database_url: str):
+    """The revision makes of what is recorded just what the code keeps."""
+    image = ImageRef(digest="a" * 64, width=8, height=8)
+    job = ImageJob(prompt="a", seed=1)
+    async with Journal(database_url) as journal:
+        run_id = await journal.create(InterleaveRequest(brief=Brief(prompt="The  LONG\nway " + "on " * 90)))
+        for event in (
+            StepPlanned(step=Step(index=1, name="Der HÜGEL", prompt="a")), StepPlanned(step=Step(index=2, name="x")),
+            Drawn(step=1, number=1, job=job, drawing=Drawing(job_id=job.id, image=image)), StepFinished(step=1, kept=1),
+        ):  # fmt: skip
+            await journal.append(run_id, event)
+    cards = text("SELECT title, words, steps, cover FROM runs")
+    kept = await look(database_url, lambda db: db.execute(cards).one())
+    await migrate(database_url, "losses")
+    await migrate(database_url)
+    assert await look(database_url, lambda db: db.execute(cards).one()) == kept
+    assert (kept.steps, kept.cover, "der hügel" in kept.words) == (2, "a" * 64, True)

@@ -41,14 +41,10 @@ async def test_a_share_link_opens_one_document_for_reading(tmp_path: Path, blobs
         for how in ({"headers": {"Authorization": f"Share {shared['token']}"}}, {"params": {"share": shared["token"]}}):
             document = (await client.get("/share", **how)).json()
             assert document["document"] == run["document"]
-            for path in (
-                place,
-                f"{place}/events",
-                f"{place}/trace",
-                f"{place}/export?format=json",
-                *(f"{place}/images/{d}" for d in run["images"]),
-            ):
-                assert (await client.get(path, **how)).status_code == 200, path
+            for path in ("", "/events", "/trace", *(f"/images/{digest}" for digest in run["images"])):
+                assert (await client.get(place + path, **how)).status_code == 200, path
+            export = document["links"]["export"].format(format="json")
+            assert (await client.get(export)).status_code == 200
             elsewhere = f"/interleave/{other['id']}"
             pictures = f"{elsewhere}/images/{next(iter(other['images']))}"
             for path in ("/interleave", elsewhere, pictures, f"{place}/deliveries", f"{place}/share", f"{place}/../x"):
