@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -71,6 +72,16 @@ def test_ask_follow_read(url: str):
         for digest in document.images:
             assert client.image(run, digest).startswith(b"\x89PNG")
         assert client.cancel(run) == "already_done"
+
+
+def test_progress_is_told_to_who_asks(url: str):
+    told: list[dict[str, Any]] = []
+    with Client(url) as client:
+        run = client.ask(PROMPT, params={"num_inference_steps": 60})
+        events = list(client.follow(run, progress=told.append))
+        assert [recorded.seq for recorded in events] == list(range(1, len(events) + 1))
+    drawing = [each for each in told if each["step"]]
+    assert drawing and all(0 <= each["done"] <= each["of"] for each in drawing)
 
 
 def test_a_cut_stream_goes_on_where_it_stopped(url: str):
