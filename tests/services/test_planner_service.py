@@ -36,7 +36,8 @@ async def test_a_step_arrives_while_the_next_one_is_being_written(blobs: Directo
             assert await anext(stream) == PLAN.steps[0]
             assert chat.decoded * chat.width < len(PLANNING.answer) - 40
             assert await anext(stream) == PLAN.steps[1]
-            assert await anext(stream) == Planning(PLAN, (PLANNING.answer,), served_model(PlannerSettings()))
+            by = served_model(PlannerSettings()), PLANNER.pack.digest
+            assert await anext(stream) == Planning(PLAN, (PLANNING.answer,), *by)
         await client.close()
 
 
