@@ -32,6 +32,7 @@ from interleavethinker.stack.part import Part
 
 REPOSITORY = Path(__file__).parents[1]
 OURS = re.compile(r"services\.\w+")
+STATE = "/var/lib/interleavethinker"
 PORTS = {"orchestrator": 8080, "planner": 8081, "critic": 8082, "generator": 8083}
 READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
@@ -69,8 +70,7 @@ class Places:
         """A value of an environment or a command, with names and paths of containers put in this machine's terms."""
         if "://" in value and (store := self._stores.get(urlsplit(value).hostname or "")):
             return store
-        if value.startswith("/var/lib/interleavethinker"):
-            return value.replace("/var/lib/interleavethinker", str(self.home))
+        value = value.replace("/tmp/alive", f"{self.home}/alive").replace(STATE, str(self.home))
         for inside, port in self._ports.items():
             value = re.sub(rf"//[\w.-]+:{inside}\b", f"//127.0.0.1:{port}", value)
         return "127.0.0.1" if value == "0.0.0.0" else value

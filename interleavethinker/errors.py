@@ -75,6 +75,11 @@ class Unavailable(InterleaveError):
     retryable = True
 
 
+class NobodyDraws(Unavailable):
+    """The generator answers, and has no live worker. The member `waited` says for how many seconds one was waited
+    for."""
+
+
 class RateLimited(InterleaveError):
     """A limit over time is reached. The member `retry_after` says in how many seconds there is room again."""
 
@@ -90,11 +95,22 @@ class Denied(InterleaveError):
     status = 422
 
 
+class ContentRefused(InterleaveError):
+    """A hosted model will not answer this, by its owner's rules. Asking again would be refused again."""
+
+    code = "content_refused"
+    status = 422
+
+
 class DrawFailed(InterleaveError):
     """The generator could not draw this job, and would not the next time either."""
 
     code = "draw_failed"
     status = 500
+
+
+class DrawRefused(ContentRefused, DrawFailed):
+    """A hosted image model will not draw this."""
 
 
 class Canceled(InterleaveError):
@@ -115,3 +131,10 @@ class BadSettings(InterleaveError):
     """A setting that cannot work; the detail says which one and what to write instead."""
 
     code = "bad_settings"
+
+
+class NotInstalled(InterleaveError):
+    """An optional library is missing here; the detail says what to install."""
+
+    code = "not_installed"
+    status = 501

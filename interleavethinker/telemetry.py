@@ -55,6 +55,16 @@ RUNS = Counter("interleavethinker_runs", "Runs that ended, by final status.", ["
 VERDICTS = Counter("interleavethinker_verdicts", "Verdicts on attempts, by outcome.", ["outcome"])
 MALFORMED = Counter("interleavethinker_malformed_answers", "Model answers that could not be read.", ["role", "reason"])
 TOKENS = Counter("interleavethinker_tokens", "Tokens decoded by the language models, by role.", ["role"])
+CHAT_TOKENS = Counter(
+    "interleavethinker_chat_tokens",
+    "Tokens of language models behind a URL, as their servers say, by model and kind: input, output.",
+    ["model", "kind"],
+)
+CHAT_COST = Counter(
+    "interleavethinker_chat_cost",
+    "What these cost, by the settings' prices; of an answer that was left early, only what was written.",
+    ["model", "currency"],
+)
 REQUEST_SECONDS = Histogram(
     "interleavethinker_http_request_seconds",
     "Seconds until the last byte of an answer, by route as it is declared.",

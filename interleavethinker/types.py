@@ -46,6 +46,9 @@ StepCount = Annotated[int, Field(ge=1, le=100), NUMBER]
 StepNumber = Annotated[int, Field(ge=1, le=1_000_000), NUMBER]
 Pixels = Annotated[int, Field(ge=16, le=4096), NUMBER]
 
+GENERATOR_NAME = r"^[a-z0-9][a-z0-9._-]{0,39}$"
+GeneratorName = Annotated[str, Field(pattern=GENERATOR_NAME)]
+
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the bytes, in hex")]
 
 
@@ -65,6 +68,14 @@ class Size(Value):
     height: Pixels
 
 
+NOTE_LIMIT = 2_000
+"""Longest note on style or characters, in characters."""
+
+
+def _empty(text: str) -> bool:
+    return not text
+
+
 class Brief(Value):
     """What the user asks of the planner: a text, and the input images in the order of its `<image>` markers.
 
@@ -73,6 +84,9 @@ class Brief(Value):
 
     prompt: str = Field(min_length=1, max_length=32_000)
     images: tuple[ImageRef, ...] = ()
+    # Left out where there are none: a brief without notes has the digest that it had before there were any.
+    style: str = Field(default="", max_length=NOTE_LIMIT, exclude_if=_empty, description="how every picture looks")
+    characters: str = Field(default="", max_length=NOTE_LIMIT, exclude_if=_empty, description="who is in the pictures")
 
     @model_validator(mode="after")
     def _markers_fit(self) -> Self:
@@ -125,6 +139,7 @@ class InterleaveRequest(Value):
     budget: Budget = Budget()
     size: Size | None = Field(default=None, description="None: the generator's own default")
     params: GenerationParams = GenerationParams()
+    generator: GeneratorName | None = Field(default=None, description="which one draws; null: the default one")
     references: tuple[ImageRef, ...] = Field(
         default=(), description="pinned: given to every drawing, after the picture that it is drawn from"
     )
@@ -193,6 +208,15 @@ class Screening(Value):
     filter: str = Field(default="", description="what said so, as name@revision")
 
 
+class Cost(Value):
+    """What the calls for one drawing came to, by the prices in the settings. Every call that may have been billed is in
+    it: repeated ones, and those whose answer was lost."""
+
+    amount: float = Field(ge=0, allow_inf_nan=False)
+    currency: str = "USD"
+    calls: int = Field(ge=0)
+
+
 class Drawing(Value):
     """A finished job: the picture, what drew it, and how long it waited and was drawn (seconds)."""
 
@@ -202,6 +226,8 @@ class Drawing(Value):
     queue_seconds: float = Field(default=0.0, ge=0)
     draw_seconds: float = Field(default=0.0, ge=0)
     worker: str = Field(default="", description="the process that drew it")
+    cost: Cost | None = Field(default=None, description="of a hosted model; null: drawn on own machines")
+    reported: str = Field(default="", max_length=300, description="what a hosted server said of itself and its answer")
 
 
 class Critique(Value):

@@ -11,6 +11,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
 HERE = Path(__file__).parent
 WIDTH = 24
 DATASOURCE = {"type": "prometheus", "uid": "prometheus"}
@@ -252,9 +254,35 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+def kubernetes() -> dict[str, str]:
+    """The boards and the alert rules once more, as the manifests that a cluster's Grafana and Prometheus operator read."""
+    boards = {f"{name}.json": json.dumps(grafana(board), indent=1) + "\n" for name, board in BOARDS.items()}
+    labels = {"grafana_dashboard": "1"}
+    config_map = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "dashboards", "labels": labels},
+        "data": boards,
+    }
+    spec = yaml.safe_load((HERE.parent / "prometheus" / "rules" / "interleavethinker.yml").read_text())
+    rules = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "interleavethinker"},
+        "spec": spec,
+    }
+    head = "# Written by `python -m deploy.grafana.boards`.\n"
+    return {
+        name: head + yaml.safe_dump(each, sort_keys=False, width=1000)
+        for name, each in (("dashboards.yaml", config_map), ("rules.yaml", rules))
+    }
+
+
 def main() -> None:
     for name, board in BOARDS.items():
         (HERE / "dashboards" / f"{name}.json").write_text(json.dumps(grafana(board), indent=1) + "\n")
+    for name, text in kubernetes().items():
+        (HERE.parent / "k8s" / "components" / "monitoring" / name).write_text(text)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -17,6 +17,7 @@ import httpx2
 from interleavethinker.errors import Unavailable
 from interleavethinker.settings import RedisSettings, load_section
 from interleavethinker.stack import places
+from interleavethinker.stack.memory import kept_flat
 from interleavethinker.stack.part import Part
 from interleavethinker.stack.places import Ports
 
@@ -47,6 +48,7 @@ class LocalStack:
         self.logs = self.home / "logs"
         self._parts: dict[str, Part] = {}
         self._queue: Part | None = None
+        self._further: dict[str, str] = {}
         self._began = 0.0
         self._stopping = False
 
@@ -117,21 +119,29 @@ class LocalStack:
             self._queue.end(deadline + 2.0)
 
     def _start(self) -> None:
-        own = places.apart(self.ports, self.home) if self._apart else {}
+        apart = places.apart(self.ports, self.home) if self._apart else {}
         redis_url = load_section("redis", RedisSettings).url or self._embedded_redis()
-        environment = places.environment(self.ports, self.home, redis_url) | own
+        environment = places.environment(self.ports, self.home, redis_url) | apart
 
-        def start(name: str, module: str, *arguments: str) -> None:
-            self._parts[name] = Part(name, module, *arguments, logs=self.logs, environment=environment)
+        further = places.further_generators(self.ports, environment)
+        environment |= places.offering(further, environment)
+
+        def start(name: str, module: str, *arguments: str, own: Mapping[str, str] = {}) -> None:
+            given = kept_flat(name) | environment | dict(own)
+            self._parts[name] = Part(name, module, *arguments, logs=self.logs, environment=given)
 
         start("worker", "services.generator_service", "worker")
         start("critic", "services.critic_service")
         start("planner", "services.planner_service")
         start("generator", "services.generator_service")
+        for name, (url, own_settings) in further.items():
+            start(f"worker-{name}", "services.generator_service", "worker", own=own_settings)
+            start(f"generator-{name}", "services.generator_service", own=own_settings)
+            self._further[name] = url
         start("orchestrator", "services.orchestrator")
 
     def _embedded_redis(self) -> str:
-        environment = places.environment(self.ports, self.home, "")
+        environment = kept_flat("queue") | places.environment(self.ports, self.home, "")
         self._queue = Part(
             "queue", "interleavethinker.stack.queue", logs=self.logs, environment=environment, speaks=True
         )
@@ -149,6 +159,8 @@ class LocalStack:
             "planner": f"{ports.url('planner')}/readyz",
             "critic": f"{ports.url('critic')}/readyz",
             "worker": f"{ports.url('generator')}/readyz",
+            **{f"generator-{name}": f"{url}/livez" for name, url in self._further.items()},
+            **{f"worker-{name}": f"{url}/readyz" for name, url in self._further.items()},
             "orchestrator": f"{ports.url('orchestrator')}/readyz",
         }
 
@@ -169,6 +181,6 @@ def _problem(client: httpx2.Client, url: str) -> str | None:
 
 def _give_up(name: str, problem: str, seconds: float, stood: float) -> None:
     """Raises Unavailable for a problem that will not pass. A worker loads its model before it is seen at all."""
-    passing = LOADING in problem or name == "worker"
+    passing = LOADING in problem or name.startswith("worker")
     if seconds > LOADING_SECONDS or (not passing and stood > GRACE_SECONDS):
         raise Unavailable(f"the {name} does not get ready: {problem}")

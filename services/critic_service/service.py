@@ -15,7 +15,7 @@ from interleavethinker.chat.settings import served_model, trained_otherwise
 from interleavethinker.codec import CriticCodec, Message
 from interleavethinker.codec.damage import Reason
 from interleavethinker.codec.images import blank, cap_pixels, dimensions
-from interleavethinker.errors import Malformed
+from interleavethinker.errors import ContentRefused, Malformed
 from interleavethinker.ports import Blobs, Judgement
 from interleavethinker.telemetry import MALFORMED, TOKENS, VERDICTS, timed
 from interleavethinker.types import Critique, Outcome, Verdict
@@ -36,7 +36,8 @@ class CriticService:
             MALFORMED.labels("critic", reason)  # shown as zero, not as absent
 
     async def judge(self, critique: Critique) -> Judgement:
-        """The verdict, and the raw answers, failed ones first. Abstains when no answer can be read within the re-asks.
+        """The verdict, and the raw answers, failed ones first. Abstains when no answer can be read within the re-asks,
+        and when the model's owner refuses one.
 
         Raises NotFound for an image that is not stored, BadRequest for one that cannot be read, Unavailable.
         """
@@ -49,6 +50,10 @@ class CriticService:
                 answer = VerdictInWriting(self.codec, critique.last_prompt)
                 try:
                     verdict = await self._written(answer, messages, ask)
+                    break
+                except ContentRefused as refused:  # its owner's rules, not ours: the picture stands, unjudged
+                    MALFORMED.labels("critic", refused.code).inc()
+                    answer.text = answer.text or refused.detail
                     break
                 except Malformed as malformed:
                     MALFORMED.labels("critic", malformed.reason).inc()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import uuid
 from contextlib import suppress
+from typing import Literal
 
 import redis
 
@@ -15,6 +16,7 @@ from interleavethinker.events import Problem
 from interleavethinker.jobs import JobState, Priority
 from interleavethinker.types import Drawing
 from services.generator_service import transitions
+from services.generator_service.backends.base import Tally
 from services.generator_service.jobs import Ending
 from services.generator_service.keys import Keys
 from services.generator_service.queue import Send
@@ -50,11 +52,13 @@ class Desk:
 
 
 class Lease:
-    """The right to draw one job. `job_json` is the ImageJob, `queue_seconds` how long it waited."""
+    """The right to draw one job. `job_json` is the ImageJob, `queue_seconds` how long it waited, `tally` what calls to
+    others it cost."""
 
     def __init__(self, desk: Desk, job_id: str, token: str, *, job_json: str, queue_seconds: float) -> None:
         self.job_id, self.token, self.job_json = job_id, token, job_json
         self.queue_seconds = max(0.0, queue_seconds)
+        self.tally = Tally()
         self._desk = desk
 
     def advance(self, step: int, of: int) -> bool:
@@ -81,15 +85,24 @@ class Lease:
             self._desk.show(keys=names, args=[self.token, base64.b64encode(preview), int(seconds * 1000)])
 
     def done(self, drawing: Drawing) -> None:
-        ending = Ending(outcome="done", queue_seconds=drawing.queue_seconds, draw_seconds=drawing.draw_seconds)
+        ending = self._ending("done", draw_seconds=drawing.draw_seconds)
         self._end(JobState.DONE, "drawing", drawing.model_dump_json(), ending, model=drawing.model)
 
     def failed(self, problem: Problem) -> None:
-        ending = Ending(outcome="failed", queue_seconds=self.queue_seconds)
-        self._end(JobState.FAILED, "problem", problem.model_dump_json(), ending)
+        self._end(JobState.FAILED, "problem", problem.model_dump_json(), self._ending("failed"))
 
     def canceled(self) -> None:
-        self._end(JobState.CANCELED, "", "", Ending(outcome="canceled", queue_seconds=self.queue_seconds))
+        self._end(JobState.CANCELED, "", "", self._ending("canceled"))
+
+    def _ending(self, outcome: Literal["done", "failed", "canceled"], draw_seconds: float | None = None) -> Ending:
+        """As the metrics count it; what was spent is spent, whatever came of it."""
+        return Ending(
+            outcome=outcome,
+            queue_seconds=self.queue_seconds,
+            draw_seconds=draw_seconds,
+            calls=dict(self.tally.calls),
+            cost=self.tally.cost,
+        )
 
     def _end(self, state: JobState, field: str, value: str, ending: Ending, model: str = "") -> None:
         desk = self._desk

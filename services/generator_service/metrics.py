@@ -17,6 +17,14 @@ from services.generator_service.jobs import Ending, Jobs
 log = structlog.get_logger(__name__)
 
 DRAWS = Counter("interleavethinker_draws", "Image jobs that ended, by outcome: done, failed, canceled.", ["outcome"])
+CALLS = Counter(
+    "interleavethinker_hosted_calls",
+    "Calls to hosted image models, by outcome: answered, unusable, refused, failed, lost (may have been billed).",
+    ["outcome"],
+)
+COST = Counter(
+    "interleavethinker_hosted_draw_cost", "What drawings by hosted models cost, by the settings' prices.", ["currency"]
+)
 WAITING = Gauge("interleavethinker_draw_queue_length", "Jobs that wait for a worker, by priority.", ["priority"])
 WORKERS = Gauge("interleavethinker_draw_workers", "Live workers with their model loaded.")
 
@@ -42,6 +50,10 @@ async def keep_count(jobs: Jobs) -> None:
 def count(ending: Ending) -> None:
     """Add one ending to the counters and histograms."""
     DRAWS.labels(ending.outcome).inc()
+    for outcome, calls in ending.calls.items():
+        CALLS.labels(outcome).inc(calls)
+    if ending.cost:
+        COST.labels(ending.cost.currency).inc(ending.cost.amount)
     if ending.queue_seconds is not None:
         QUEUE_SECONDS.observe(ending.queue_seconds)
     if ending.draw_seconds is not None:

@@ -15,6 +15,7 @@ from interleavethinker.types import (
     Budget,
     CriticMode,
     GenerationParams,
+    GeneratorName,
     InterleaveRequest,
     Seed,
     Step,
@@ -54,6 +55,9 @@ class Redraw(Value):
     seed: Seed | None = None
     max_attempts: AttemptCount | None = None
     budget: Budget | None = Field(default=None, description="the run's from here on; its drawings so far count")
+    references: tuple[str, ...] | None = Field(
+        default=None, description="pinned pictures for this step, written as in PUT references; null: as it has them"
+    )
     later: Later = Field(default="stale", description="the steps after it: only marked as stale, or redrawn as well")
 
 
@@ -72,6 +76,7 @@ class Another(Value):
     critic: CriticMode | None = None
     budget: Budget | None = None
     params: GenerationParams | None = None
+    generator: GeneratorName | None = None
     webhook: WebhookAsk | None = None
 
     def of(self, request: InterleaveRequest) -> InterleaveRequest:

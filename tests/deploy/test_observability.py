@@ -17,7 +17,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-from deploy.grafana.boards import BOARDS, grafana
+from deploy.grafana.boards import BOARDS, grafana, kubernetes
 from deploy.twin import REPOSITORY
 from tests.deploy.conftest import Stack, ask
 
@@ -96,6 +96,12 @@ def test_rules_name_what_is_exported_and_alerts_are_in_the_runbook():
 def test_the_boards_are_those_described(name: str):
     committed = json.loads((REPOSITORY / "deploy/grafana/dashboards" / f"{name}.json").read_text())
     assert committed == grafana(BOARDS[name]), "python -m deploy.grafana.boards"
+
+
+@pytest.mark.parametrize(("name", "text"), kubernetes().items())
+def test_the_clusters_manifests_say_the_same(name: str, text: str):
+    committed = (REPOSITORY / "deploy/k8s/components/monitoring" / name).read_text()
+    assert committed == text, "python -m deploy.grafana.boards"
 
 
 @pytest.fixture(scope="module")

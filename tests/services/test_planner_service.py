@@ -136,7 +136,7 @@ async def test_the_whole_service_on_a_real_small_model() -> None:
     settings = PlannerSettings(model=str(taught()), pack="compact", threads=1)
     with served(build(settings)) as url:
         client = PlannerClient(url)
-        whole = Planning(PLAN, (PLANNING.answer,), served_model(settings))
+        whole = Planning(PLAN, (PLANNING.answer,), served_model(settings), PLANNER.pack.digest)
         assert [each async for each in client.plan(BRIEF)] == [*PLAN.steps, whole]
         *_, end = [each async for each in client.plan(BRIEF, max_steps=1)]
         assert isinstance(end, Planning)
