@@ -36,7 +36,8 @@ async def test_a_step_arrives_while_the_next_one_is_being_written(blobs: Directo
             assert await anext(stream) == PLAN.steps[0]
             assert chat.decoded * chat.width < len(PLANNING.answer) - 40
             assert await anext(stream) == PLAN.steps[1]
-            assert await anext(stream) == Planning(PLAN, (PLANNING.answer,), served_model(PlannerSettings()))
+            by = served_model(PlannerSettings()), PLANNER.pack.digest
+            assert await anext(stream) == Planning(PLAN, (PLANNING.answer,), *by)
         await client.close()
 
 
@@ -135,7 +136,7 @@ async def test_the_whole_service_on_a_real_small_model() -> None:
     settings = PlannerSettings(model=str(taught()), pack="compact", threads=1)
     with served(build(settings)) as url:
         client = PlannerClient(url)
-        whole = Planning(PLAN, (PLANNING.answer,), served_model(settings))
+        whole = Planning(PLAN, (PLANNING.answer,), served_model(settings), PLANNER.pack.digest)
         assert [each async for each in client.plan(BRIEF)] == [*PLAN.steps, whole]
         *_, end = [each async for each in client.plan(BRIEF, max_steps=1)]
         assert isinstance(end, Planning)
