@@ -34,7 +34,7 @@ from interleavethinker.events import (
     StepPlanned,
     StepReopened,
 )
-from interleavethinker.types import Digest, ImageRef, InterleaveRequest, Screening, Step, Value, Verdict
+from interleavethinker.types import Cost, Digest, ImageRef, InterleaveRequest, Screening, Step, Value, Verdict
 
 
 class DocumentAttempt(Value):
@@ -54,6 +54,8 @@ class DocumentAttempt(Value):
     queue_seconds: float = 0.0
     draw_seconds: float = 0.0
     judge_seconds: float = 0.0
+    cost: Cost | None = Field(default=None, description="`cost` and `reported` as in `Drawing`")
+    reported: str = ""
 
 
 class Reopening(Value):
@@ -238,6 +240,8 @@ def _after(entry: DocumentStep, event: Drawn | Judged | StepFinished | StepReope
                 model=drawing.model,
                 queue_seconds=drawing.queue_seconds,
                 draw_seconds=drawing.draw_seconds,
+                cost=drawing.cost,
+                reported=drawing.reported,
             )
             return entry.model_copy(update={"attempts": (*entry.attempts, attempt)})
         case Judged(number=number, verdict=verdict, seconds=seconds, model=model):

@@ -90,11 +90,22 @@ class Denied(InterleaveError):
     status = 422
 
 
+class ContentRefused(InterleaveError):
+    """A hosted model will not answer this, by its owner's rules. Asking again would be refused again."""
+
+    code = "content_refused"
+    status = 422
+
+
 class DrawFailed(InterleaveError):
     """The generator could not draw this job, and would not the next time either."""
 
     code = "draw_failed"
     status = 500
+
+
+class DrawRefused(ContentRefused, DrawFailed):
+    """A hosted image model will not draw this."""
 
 
 class Canceled(InterleaveError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -20,13 +21,16 @@ from pydantic_core import ErrorDetails, from_json
 from interleavethinker.errors import BadSettings
 
 PREFIX = "INTERLEAVETHINKER_"
-SECTIONS = ("planner", "critic", "generator", "orchestrator", "blobs", "redis", "internal", "log")
+SECTIONS = ("planner", "critic", "generator", "generators", "orchestrator", "blobs", "redis", "internal", "log")
 TOP_LEVEL = ("PROFILE", "HOME", "API_KEY")
 FOREIGN = {"REDIS_URL": ("redis", "url")}
 """Names that other programs gave to settings of ours; honoured, but weaker than our own name for the same thing."""
 
 _PROFILES = Path(__file__).parent / "profiles"
 _REPOSITORY = Path(__file__).parents[1]
+
+_SECRET = re.compile(r"key|secret|token|password|header", re.IGNORECASE)
+"""Fields whose values are never shown, not even wrong ones."""
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -96,6 +100,26 @@ def said(section: str, field: str) -> Any:
     found = None
     for source in (_profile(), *_environment()):
         found = source.tree.get(section, {}).get(field, found)
+    return found
+
+
+def said_tables(section: str) -> dict[str, dict[str, Any]]:
+    """What the environment and the profile say under a section whose tables have names of the deployer's own:
+    `[section.name]`, or `INTERLEAVETHINKER_<SECTION>__<NAME>__<FIELD>`. Unchecked but for being tables."""
+    found: dict[str, Any] = {}
+    for source in (_profile(), *_environment()):
+        for name, table in source.tree.get(section, {}).items():
+            if not isinstance(table, dict):
+                raise BadSettings(f"{source.origin}: {section}.{name} is no table; write {section}.{name}.<field>")
+            found[name] = _over(found.get(name, {}), table)
+    return found
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    found = dict(below)
+    for name, value in above.items():
+        inner = found.get(name)
+        found[name] = _over(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
     return found
 
 
@@ -183,4 +207,5 @@ def _lay(
 def _explain(section: str, found: ErrorDetails, origins: dict[tuple[str, ...], str]) -> str:
     path = (section, *map(str, found["loc"]))
     origin = next((origins[path[:n]] for n in range(len(path), 0, -1) if path[:n] in origins), "the defaults")
-    return f"{'.'.join(path)}: {found['msg']} (got {found['input']!r} from {origin})"
+    got = "got something" if _SECRET.search(path[-1]) else f"got {found['input']!r}"
+    return f"{'.'.join(path)}: {found['msg']} ({got} from {origin})"

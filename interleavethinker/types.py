@@ -46,6 +46,9 @@ StepCount = Annotated[int, Field(ge=1, le=100), NUMBER]
 StepNumber = Annotated[int, Field(ge=1, le=1_000_000), NUMBER]
 Pixels = Annotated[int, Field(ge=16, le=4096), NUMBER]
 
+GENERATOR_NAME = r"^[a-z0-9][a-z0-9._-]{0,39}$"
+GeneratorName = Annotated[str, Field(pattern=GENERATOR_NAME)]
+
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the bytes, in hex")]
 
 
@@ -125,6 +128,7 @@ class InterleaveRequest(Value):
     budget: Budget = Budget()
     size: Size | None = Field(default=None, description="None: the generator's own default")
     params: GenerationParams = GenerationParams()
+    generator: GeneratorName | None = Field(default=None, description="which one draws; null: the default one")
     references: tuple[ImageRef, ...] = Field(
         default=(), description="pinned: given to every drawing, after the picture that it is drawn from"
     )
@@ -193,6 +197,15 @@ class Screening(Value):
     filter: str = Field(default="", description="what said so, as name@revision")
 
 
+class Cost(Value):
+    """What the calls for one drawing came to, by the prices in the settings. Every call that may have been billed is in
+    it: repeated ones, and those whose answer was lost."""
+
+    amount: float = Field(ge=0, allow_inf_nan=False)
+    currency: str = "USD"
+    calls: int = Field(ge=0)
+
+
 class Drawing(Value):
     """A finished job: the picture, what drew it, and how long it waited and was drawn (seconds)."""
 
@@ -201,6 +214,9 @@ class Drawing(Value):
     model: str = Field(default="", description="generator as name@revision")
     queue_seconds: float = Field(default=0.0, ge=0)
     draw_seconds: float = Field(default=0.0, ge=0)
+    worker: str = Field(default="", description="the process that drew it")
+    cost: Cost | None = Field(default=None, description="of a hosted model; null: drawn on own machines")
+    reported: str = Field(default="", max_length=300, description="what a hosted server said of itself and its answer")
 
 
 class Critique(Value):

@@ -1,11 +1,13 @@
-"""A whole generator for tests: real Redis, the API over HTTP, and a Celery worker process with the tiny klein.
+"""A whole generator for tests: real Redis, the API over HTTP, and a Celery worker process with the tiny klein, or with
+a backend that lets a server of tests/servers draw.
 
-One stack serves a whole test session (`session_stack`); its worker can be killed and started again.
+One stack of each kind serves a whole test session (`session_stack`); its worker can be killed and started again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -25,7 +27,10 @@ from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.redis_server import redis_server
 from interleavethinker.settings import RedisSettings
 from services.generator_service.app import build_app
+from services.generator_service.hosted.settings import HostedSettings
 from services.generator_service.settings import GeneratorSettings
+from tests.servers.gemini_server import GeminiServer
+from tests.servers.images_server import ImagesServer
 
 REPOSITORY = Path(__file__).parents[1]
 LEASE_SECONDS = 4.0
@@ -36,12 +41,12 @@ class GeneratorStack:
     """`url` is the API's; `blobs` is the store that API and worker share."""
 
     home: Path
-    model: Path
     redis_url: str
     settings: GeneratorSettings
     blobs: DirectoryBlobs
     url: str = ""
     worker: subprocess.Popen[bytes] | None = None
+    server: ImagesServer | GeminiServer | None = None
 
     def start_worker(self) -> None:
         """Start a worker and wait until the API knows that it is ready."""
@@ -49,10 +54,12 @@ class GeneratorStack:
         environment |= {
             "REDIS_URL": self.redis_url,
             "INTERLEAVETHINKER_HOME": str(self.home),
-            "INTERLEAVETHINKER_GENERATOR__MODEL": str(self.model),
-            "INTERLEAVETHINKER_GENERATOR__LEASE_SECONDS": str(LEASE_SECONDS),
-            "INTERLEAVETHINKER_GENERATOR__THREADS": "1",
         }
+        said = json.loads(self.settings.model_dump_json(exclude_unset=True))
+        for name, value in said.items():
+            environment[f"INTERLEAVETHINKER_GENERATOR__{name.upper()}"] = (
+                json.dumps(value) if isinstance(value, dict) else str(value)
+            )
         with (self.home / "worker.log").open("ab") as log:
             self.worker = subprocess.Popen(
                 [sys.executable, "-m", "services.generator_service", "worker"],
@@ -94,15 +101,29 @@ def serving(app: FastAPI) -> Iterator[str]:
 
 
 @contextmanager
-def started(home: Path) -> Iterator[GeneratorStack]:
-    """Everything up, with one worker; everything stopped afterwards."""
+def tiny_klein(home: Path) -> Iterator[GeneratorSettings]:
+    """A model of our own, in the worker."""
     from tests.tiny_klein import build  # imports torch and diffusers: only where a model is wanted
 
-    model = build(home / "tiny-klein")
-    settings = GeneratorSettings(model=str(model), lease_seconds=LEASE_SECONDS)
+    yield GeneratorSettings(model=str(build(home / "tiny-klein")), lease_seconds=LEASE_SECONDS, threads=1)
+
+
+@contextmanager
+def hosted(server: ImagesServer | GeminiServer, backend: str) -> Iterator[GeneratorSettings]:
+    """Somebody else's model. No key: a worker's settings are in its environment, which tests print."""
+    with server.serving():
+        at = HostedSettings(base_url=server.url, first_pause=0.05)
+        yield GeneratorSettings(backend=backend, model=server.model, lease_seconds=LEASE_SECONDS, hosted=at)
+
+
+@contextmanager
+def started(home: Path, kind: str = "diffusers") -> Iterator[GeneratorStack]:
+    """Everything up, with one worker; everything stopped afterwards. `kind` is a backend's name."""
     blobs = DirectoryBlobs(home / "blobs")
-    with redis_server(RedisSettings(), home) as redis_url:
-        stack = GeneratorStack(home, model, redis_url, settings, blobs)
+    server = {"openai_images": ImagesServer, "gemini": GeminiServer}.get(kind, lambda: None)()
+    drawing = tiny_klein(home) if server is None else hosted(server, kind)
+    with drawing as settings, redis_server(RedisSettings(), home) as redis_url:
+        stack = GeneratorStack(home, redis_url, settings, blobs, server=server)
         with serving(build_app(settings, redis_url, blobs)) as stack.url:
             try:
                 stack.start_worker()
@@ -111,17 +132,18 @@ def started(home: Path) -> Iterator[GeneratorStack]:
                 stack.kill_worker()
 
 
-_STACK = pytest.StashKey[GeneratorStack | None]()
+_STACKS = pytest.StashKey[dict[str, GeneratorStack | None]]()
 
 
-def session_stack(config: pytest.Config, factory: pytest.TempPathFactory) -> GeneratorStack:
-    """The session's one stack, started by the first test that asks, whichever file it is in."""
-    if _STACK not in config.stash:
-        config.stash[_STACK] = None
+def session_stack(config: pytest.Config, factory: pytest.TempPathFactory, kind: str = "diffusers") -> GeneratorStack:
+    """The session's one stack of a kind, started by the first test that asks, whichever file it is in."""
+    stacks = config.stash.setdefault(_STACKS, {})
+    if kind not in stacks:
+        stacks[kind] = None
         exits = ExitStack()
         config.add_cleanup(exits.close)
-        config.stash[_STACK] = exits.enter_context(started(factory.mktemp("generator")))
-    stack = config.stash[_STACK]
+        stacks[kind] = exits.enter_context(started(factory.mktemp("generator"), kind))
+    stack = stacks[kind]
     if stack is None:
         pytest.fail("the generator stack did not start; the first test that wanted it says why")
     return stack

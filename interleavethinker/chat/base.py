@@ -43,7 +43,8 @@ class Chat(Protocol):
         `prefix` is the beginning of the answer that is already fixed: the answer goes on from it, it is not yielded.
         Temperature 0 is greedy; above it the same seed gives the same answer. Closing the stream stops the decoding.
         Images are encoded bytes (png, jpeg, webp). Markers of the model's own control tokens inside a text are text.
-        Raises BadRequest (the messages cannot be answered), Unavailable (nobody answers now), BadSettings.
+        Raises BadRequest (the messages cannot be answered), ContentRefused (a hosted model will not), Unavailable
+        (nobody answers now), BadSettings.
         """
         ...
 

@@ -7,10 +7,12 @@ fetches anything. Does not start, configure or load the server's model.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+import time
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -19,11 +21,18 @@ import openai
 from openai.types.chat import ChatCompletionChunk
 
 from interleavethinker.chat.base import Token
+from interleavethinker.chat.habits import QUOTA, REFUSALS, Ending, Fields, Usage, in_bytes, words_of
 from interleavethinker.codec import ImagePart, Message, TextPart
-from interleavethinker.errors import BadRequest, BadSettings, Unavailable
+from interleavethinker.errors import BadRequest, BadSettings, ContentRefused, Unavailable
+from interleavethinker.quoting import repeated
 
 Flavour = Literal["vllm", "plain"]
-"""`vllm` also takes a prefix and a cache salt; `plain` is sent nothing but OpenAI's own fields."""
+"""`vllm` also takes a prefix and a cache salt; `plain` is sent nothing but OpenAI's own fields, and of these none that
+it refused (`habits`)."""
+
+READY_SECONDS = 60.0
+"""For so long a hosted service that was ready is not asked again."""
+SHOWN_MODELS = 20
 
 _CONTROL = re.compile(r"<\|(\w+)\|>")
 _SIGNATURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
@@ -43,16 +52,32 @@ class OpenAIChat:
         retries: int = 2,
         logprobs: bool = True,
         cache_salt: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        listed: bool = True,
+        image_bytes: int | None = None,
+        usage: Usage | None = None,
     ) -> None:
         """`timeout`: seconds without a byte. `retries`: of an answer that has not begun. `logprobs`: False for servers
-        that refuse them; confidences are then unknown. `base_url` and `api_key` default to the OPENAI_* variables."""
+        that refuse them; confidences are then unknown. `base_url`, `api_key`, `organization` and `project` default to
+        the OPENAI_* variables. `listed`: False where the server names no models. `image_bytes`: a larger image is sent
+        as JPEG."""
         self.model = model
         self.supports_prefix = flavour == "vllm"
         self._salt = cache_salt
-        self._logprobs = logprobs
+        self._fields = Fields(logprobs=logprobs, learns=flavour == "plain")
+        self._listed, self._image_bytes = listed, image_bytes
+        self._seen = -READY_SECONDS
+        self._usage = usage or Usage(model, 0.0, 0.0, "USD")
+        key = api_key or os.environ.get("OPENAI_API_KEY") or "none"  # vLLM asks for no key, the SDK for some
+        self._secrets = [key if key != "none" else "", *(headers or {}).values()]
         self._api = openai.AsyncOpenAI(
             base_url=base_url,
-            api_key=api_key or os.environ.get("OPENAI_API_KEY") or "none",  # vLLM asks for no key, the SDK for some
+            api_key=key,
+            organization=organization,
+            project=project,
+            default_headers=dict(headers or {}),
             timeout=httpx2.Timeout(timeout, connect=5.0),
             max_retries=retries,
         )
@@ -68,36 +93,52 @@ class OpenAIChat:
     ) -> AsyncGenerator[Token, None]:
         if prefix and not self.supports_prefix:
             raise BadRequest(f"{self._api.base_url} cannot go on from a prefix: leave it out, or use flavour = 'vllm'")
-        spoken = [_message(message) for message in messages]
+        spoken = await asyncio.to_thread(lambda: [_message(message, self._image_bytes) for message in messages])
         extra: dict[str, Any] = {"cache_salt": self._salt} if self._salt and self.supports_prefix else {}
         if prefix:
             spoken.append({"role": "assistant", "content": _plain(prefix)})
             extra |= {"continue_final_message": True, "add_generation_prompt": False}
+        usage, decoded, ending = None, 0, Ending()
         with self._our_errors():
-            chunks = await self._api.chat.completions.create(
-                model=self.model,
-                messages=spoken,
-                max_tokens=max_tokens,
-                temperature=temperature,
-                seed=seed,
-                logprobs=self._logprobs or openai.omit,
-                stream=True,
-                extra_body=extra or None,
-            )
+            chunks = await self._begun(spoken, extra, max_tokens=max_tokens, temperature=temperature, seed=seed)
             waiting: list[tuple[str, float | None]] = []
-            async with chunks:  # leaving it early closes the connection, which is how a server learns to stop
-                async for chunk in chunks:
-                    for token in _tokens(chunk, waiting):
-                        yield token
+            try:
+                async with chunks:  # leaving it early closes the connection, which is how a server learns to stop
+                    async for chunk in chunks:
+                        usage = chunk.usage or usage
+                        for choice in chunk.choices[:1]:
+                            ending.watch(choice)
+                        for token in _tokens(chunk, waiting):
+                            decoded += 1
+                            yield token
+            finally:
+                self._usage.count(usage, decoded)
+        ending.look(self.model, max_tokens)
+
+    async def _begun(self, spoken: list[Any], extra: dict[str, Any], **asked: Any) -> Any:
+        """The stream of the answer, asked for without the fields that the server refuses."""
+        while True:
+            try:
+                return await self._api.chat.completions.create(
+                    model=self.model, messages=spoken, stream=True, extra_body=extra or None, **self._fields.of(**asked)
+                )
+            except openai.APIStatusError as error:
+                if not self._fields.learn(error):  # each lesson is learnt once, so this ends
+                    raise
 
     async def ready(self) -> list[str]:
+        if not self._listed or time.monotonic() - self._seen < READY_SECONDS:
+            return []
         try:
             with self._our_errors():
                 served = [model.id async for model in self._api.with_options(max_retries=0).models.list()]
         except (BadRequest, BadSettings, Unavailable) as error:
             return [error.detail]
-        if self.model in served:
+        if self.model in (name.removeprefix(prefix) for name in served for prefix in ("", "models/")):
+            if not self.supports_prefix:  # somebody else's server need not be asked by every probe
+                self._seen = time.monotonic()
             return []
+        served = served[:SHOWN_MODELS]
         return [f"{self._api.base_url} does not serve {self.model}; it serves {', '.join(served) or 'nothing'}"]
 
     async def close(self) -> None:
@@ -106,22 +147,32 @@ class OpenAIChat:
     @contextmanager
     def _our_errors(self) -> Iterator[None]:
         where = str(self._api.base_url)
+
+        def said(error: Exception) -> str:
+            return repeated(words_of(error), self._secrets, 500)
+
         try:
             yield
         except openai.RateLimitError as error:
-            raise Unavailable(f"{where} is asked too much at once: try again later ({_said(error)})") from error
+            if error.code in QUOTA:
+                raise BadSettings(
+                    f"the account at {where} is spent, look at its billing page ({said(error)})"
+                ) from error
+            raise Unavailable(f"{where} is asked too much at once: try again later ({said(error)})") from error
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            raise BadSettings(f"{where} refuses the key: set api_key or OPENAI_API_KEY ({_said(error)})") from error
+            raise BadSettings(f"{where} refuses the key: set api_key or OPENAI_API_KEY ({said(error)})") from error
         except openai.NotFoundError as error:
             raise BadSettings(
-                f"{where} has no {self.model!r}: set `model` to what it serves ({_said(error)})"
+                f"{where} has no {self.model!r}: set `model` to what it serves ({said(error)})"
             ) from error
         except openai.APIStatusError as error:
             if error.status_code >= 500 or error.status_code in (408, 409):
-                raise Unavailable(f"{where} failed: look at its log and try again ({_said(error)})") from error
-            raise BadRequest(f"{where} refuses the request; change it as it says: {_said(error)}") from error
+                raise Unavailable(f"{where} failed: look at its log and try again ({said(error)})") from error
+            if error.code in REFUSALS:
+                raise ContentRefused(f"{where} refuses to answer this: {said(error)}") from error
+            raise BadRequest(f"{where} refuses the request; change it as it says: {said(error)}") from error
         except (openai.APIError, httpx2.TransportError) as error:
-            raise Unavailable(f"{where} does not answer or broke off: is it running? ({_said(error)})") from error
+            raise Unavailable(f"{where} does not answer or broke off: is it running? ({said(error)})") from error
 
 
 def _tokens(chunk: ChatCompletionChunk, waiting: list[tuple[str, float | None]]) -> Iterator[Token]:
@@ -141,28 +192,26 @@ def _tokens(chunk: ChatCompletionChunk, waiting: list[tuple[str, float | None]])
     waiting.clear()
 
 
-def _message(message: Message[bytes]) -> Any:
-    parts = [_part(part) for part in message.parts]
+def _message(message: Message[bytes], image_bytes: int | None) -> Any:
+    parts = [_part(part, image_bytes) for part in message.parts]
     only_text = all(part["type"] == "text" for part in parts)  # said as one string: some servers take nothing else
     return {"role": message.role, "content": "".join(part["text"] for part in parts) if only_text else parts}
 
 
-def _part(part: TextPart | ImagePart[bytes]) -> dict[str, Any]:
+def _part(part: TextPart | ImagePart[bytes], image_bytes: int | None) -> dict[str, Any]:
     if isinstance(part, ImagePart):
-        kind = next((kind for magic, kind in _SIGNATURES.items() if part.image.startswith(magic)), None)
-        if kind is None:
+        if _kind(part.image) is None:
             raise BadRequest("an image is neither PNG, JPEG nor WebP: send one of these")
-        return {
-            "type": "image_url",
-            "image_url": {"url": f"data:{kind};base64,{base64.b64encode(part.image).decode()}"},
-        }
+        image = in_bytes(part.image, image_bytes)
+        url = f"data:{_kind(image)};base64,{base64.b64encode(image).decode()}"
+        return {"type": "image_url", "image_url": {"url": url}}
     return {"type": "text", "text": _plain(part.text)}
+
+
+def _kind(image: bytes) -> str | None:
+    return next((kind for magic, kind in _SIGNATURES.items() if image.startswith(magic)), None)
 
 
 def _plain(text: str) -> str:
     """Break `<|im_end|>` and its like, which the server would read as control tokens; a person reads the same."""
     return _CONTROL.sub(r"< |\1| >", text)
-
-
-def _said(error: Exception) -> str:
-    return (str(getattr(error, "message", "")) or str(error) or type(error).__name__)[:500]

@@ -15,6 +15,15 @@ from interleavethinker.errors import BadCheckpoint
 from interleavethinker.settings import find_path
 
 
+class ChatPrice(BaseModel):
+    """What a hosted model's owner charges for a million tokens; only for counting."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    input_million: float = Field(default=0.0, ge=0)
+    output_million: float = Field(default=0.0, ge=0)
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+
+
 class ChatSettings(BaseModel):
     """A served model. The fields marked `local` or `openai` matter to that backend only."""
 
@@ -31,10 +40,25 @@ class ChatSettings(BaseModel):
 
     base_url: str | None = Field(default=None, description="openai: with its /v1; None: OPENAI_BASE_URL")
     api_key: SecretStr | None = Field(default=None, description="openai: None: OPENAI_API_KEY, or no key")
-    flavour: Literal["vllm", "plain"] = Field(default="vllm", description="openai: `plain` for other servers")
+    flavour: Literal["vllm", "plain"] = Field(
+        default="vllm",
+        description="openai: `plain` for hosted services and other servers; fields that these refuse are left out",
+    )
     timeout: float = Field(default=120.0, gt=0, description="openai: seconds without a byte")
     retries: int = Field(default=2, ge=0, description="openai: of an answer that has not begun")
     logprobs: bool = Field(default=True, description="openai: false for servers that refuse them")
+    organization: str | None = Field(default=None, description="openai: None: OPENAI_ORG_ID, or none")
+    project: str | None = Field(default=None, description="openai: None: OPENAI_PROJECT_ID, or none")
+    headers: dict[str, SecretStr] = Field(default={}, description="openai: further ones, as some services want")
+    listed: bool = Field(
+        default=True, description="openai: readiness asks GET /models for the model; false where that is not served"
+    )
+    image_bytes: int | None = Field(
+        default=None,
+        ge=10_000,
+        description="openai: a larger image is sent as JPEG; hosted services limit a call's size",
+    )
+    price: ChatPrice = ChatPrice()
     cache_salt: str | None = Field(default=None, description="openai, vllm: keeps prefix caches of tenants apart")
 
 
@@ -44,6 +68,7 @@ def open_chat(settings: ChatSettings) -> Chat:
         from interleavethinker.chat.local import LocalChat
 
         return LocalChat(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
+    from interleavethinker.chat.habits import Usage
     from interleavethinker.chat.openai import OpenAIChat
 
     return OpenAIChat(
@@ -55,6 +80,14 @@ def open_chat(settings: ChatSettings) -> Chat:
         retries=settings.retries,
         logprobs=settings.logprobs,
         cache_salt=settings.cache_salt,
+        organization=settings.organization,
+        project=settings.project,
+        headers={name: value.get_secret_value() for name, value in settings.headers.items()},
+        listed=settings.listed,
+        image_bytes=settings.image_bytes,
+        usage=Usage(
+            settings.model, settings.price.input_million, settings.price.output_million, settings.price.currency
+        ),
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import Field
 
 from interleavethinker import __version__
 from interleavethinker.document import Document, DocumentAttempt, DocumentStep
-from interleavethinker.types import Digest, Screening, Value, Verdict
+from interleavethinker.types import Cost, Digest, Screening, Value, Verdict
 
 TRAINED_ALGORITHMIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's term for media made by a trained model, as the pictures themselves say (EU AI Act, art. 50)."""
@@ -36,6 +37,8 @@ class PictureProvenance(Value):
     image: Digest
     job_id: Digest
     generator: str
+    reported: str = Field(default="", description="what a hosted generator's server said of itself")
+    cost: Cost | None = None
     prompt: str
     seed: int
     references: tuple[Digest, ...] = ()
@@ -61,8 +64,10 @@ class Provenance(Value):
     prompt: str
     planner: str
     critics: tuple[str, ...]
+    generator: str | None = Field(default=None, description="the one that the request asked for, by its name here")
     generators: tuple[str, ...]
     drawings: int = Field(description="pictures drawn, the discarded ones included")
+    costs: dict[str, float] = Field(default={}, description="of all drawings by hosted models, by currency")
     seconds: Seconds
     pictures: tuple[PictureProvenance, ...]
     screenings: tuple[Screening, ...]
@@ -86,8 +91,10 @@ class Provenance(Value):
             prompt=document.request.brief.prompt,
             planner=document.planner,
             critics=tuple(sorted({attempt.critic for attempt in attempts if attempt.critic})),
+            generator=document.request.generator,
             generators=tuple(sorted({attempt.model for attempt in attempts if attempt.model})),
             drawings=len(attempts),
+            costs=_costs(attempts),
             seconds=Seconds(
                 plan=document.plan_seconds,
                 queue=sum(attempt.queue_seconds for attempt in attempts),
@@ -100,6 +107,13 @@ class Provenance(Value):
         )
 
 
+def _costs(attempts: Sequence[DocumentAttempt]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for cost in (attempt.cost for attempt in attempts if attempt.cost):
+        found[cost.currency] = round(found.get(cost.currency, 0.0) + cost.amount, 9)
+    return found
+
+
 def _picture(step: DocumentStep, attempt: DocumentAttempt) -> PictureProvenance:
     return PictureProvenance(
         step=step.step.index,
@@ -108,6 +122,8 @@ def _picture(step: DocumentStep, attempt: DocumentAttempt) -> PictureProvenance:
         image=attempt.image.digest,
         job_id=attempt.job_id,
         generator=attempt.model,
+        reported=attempt.reported,
+        cost=attempt.cost,
         prompt=attempt.prompt,
         seed=attempt.seed,
         references=tuple(reference.digest for reference in attempt.references),

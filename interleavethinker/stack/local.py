@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -47,6 +47,7 @@ class LocalStack:
         self.logs = self.home / "logs"
         self._parts: dict[str, Part] = {}
         self._queue: Part | None = None
+        self._further: dict[str, str] = {}
         self._began = 0.0
         self._stopping = False
 
@@ -121,13 +122,20 @@ class LocalStack:
         redis_url = load_section("redis", RedisSettings).url or self._embedded_redis()
         environment = places.environment(self.ports, self.home, redis_url) | own
 
-        def start(name: str, module: str, *arguments: str) -> None:
-            self._parts[name] = Part(name, module, *arguments, logs=self.logs, environment=environment)
+        further = places.further_generators(self.ports, environment)
+        environment |= places.offering(further, environment)
+
+        def start(name: str, module: str, *arguments: str, own: Mapping[str, str] = {}) -> None:
+            self._parts[name] = Part(name, module, *arguments, logs=self.logs, environment={**environment, **own})
 
         start("worker", "services.generator_service", "worker")
         start("critic", "services.critic_service")
         start("planner", "services.planner_service")
         start("generator", "services.generator_service")
+        for name, (url, own_settings) in further.items():
+            start(f"worker-{name}", "services.generator_service", "worker", own=own_settings)
+            start(f"generator-{name}", "services.generator_service", own=own_settings)
+            self._further[name] = url
         start("orchestrator", "services.orchestrator")
 
     def _embedded_redis(self) -> str:
@@ -149,6 +157,8 @@ class LocalStack:
             "planner": f"{ports.url('planner')}/readyz",
             "critic": f"{ports.url('critic')}/readyz",
             "worker": f"{ports.url('generator')}/readyz",
+            **{f"generator-{name}": f"{url}/livez" for name, url in self._further.items()},
+            **{f"worker-{name}": f"{url}/readyz" for name, url in self._further.items()},
             "orchestrator": f"{ports.url('orchestrator')}/readyz",
         }
 
@@ -169,6 +179,6 @@ def _problem(client: httpx2.Client, url: str) -> str | None:
 
 def _give_up(name: str, problem: str, seconds: float, stood: float) -> None:
     """Raises Unavailable for a problem that will not pass. A worker loads its model before it is seen at all."""
-    passing = LOADING in problem or name == "worker"
+    passing = LOADING in problem or name.startswith("worker")
     if seconds > LOADING_SECONDS or (not passing and stood > GRACE_SECONDS):
         raise Unavailable(f"the {name} does not get ready: {problem}")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import socket
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from interleavethinker.errors import BadSettings
-from interleavethinker.settings import PREFIX, said
+from interleavethinker.settings import PREFIX, said, said_tables
+from interleavethinker.types import GENERATOR_NAME
 
 LOCAL = "127.0.0.1"
 
@@ -69,6 +73,43 @@ def environment(ports: Ports, home: Path, redis_url: str) -> dict[str, str]:
     places |= {"HOME": str(home), "REDIS__URL": redis_url}
     threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) // 2)), "PYTHONUNBUFFERED": "1"}
     return threads | os.environ | {f"{PREFIX}{name.upper()}": value for name, value in places.items()}
+
+
+class Further(NamedTuple):
+    """Another generator of the stack: where its service is, and the variables that make it another one."""
+
+    url: str
+    own: dict[str, str]
+
+
+def further_generators(ports: Ports, environment: Mapping[str, str]) -> dict[str, Further]:
+    """Those of the section `generators`, by name: each is a generator service with its own worker, whose settings are
+    those of `[generator]` with its own on top. They listen on the port that they name, else on a free one."""
+    tables, found = said_tables("generators"), {}
+    shared = environment.get(f"{PREFIX}GENERATOR__NAMESPACE") or said("generator", "namespace") or "generator"
+    with ExitStack() as held:
+        for name, table in tables.items():
+            if not re.fullmatch(GENERATOR_NAME, name):
+                raise BadSettings(f"generators.{name}: write a name of small letters, digits, '-', '_' and '.'")
+            probe = held.enter_context(closing(socket.socket()))
+            probe.bind((LOCAL, 0))
+            port = table.get("port") or probe.getsockname()[1]
+            fields = {"namespace": f"{shared}-{name.replace('.', '-')}", **table, "port": port}
+            own = {f"{PREFIX}GENERATOR__{field.upper()}": _text(value) for field, value in fields.items()}
+            found[name] = Further(f"http://{LOCAL}:{port}", own)
+    return found
+
+
+def offering(further: Mapping[str, Further], environment: Mapping[str, str]) -> dict[str, str]:
+    """The orchestrator's variable that names them, beside those that it names already."""
+    if not further:
+        return {}
+    before = said("orchestrator", "generators") or {}
+    return {f"{PREFIX}ORCHESTRATOR__GENERATORS": json.dumps({**before, **{n: each.url for n, each in further.items()}})}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def apart(ports: Ports, home: Path) -> dict[str, str]:

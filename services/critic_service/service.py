@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from typing import get_args
 
 from interleavethinker.chat import Chat
 from interleavethinker.chat.settings import served_model, trained_otherwise
 from interleavethinker.codec import CriticCodec, Message
+from interleavethinker.codec.damage import Reason
 from interleavethinker.codec.images import blank, cap_pixels, dimensions
-from interleavethinker.errors import Malformed
+from interleavethinker.errors import ContentRefused, Malformed
 from interleavethinker.ports import Blobs, Judgement
 from interleavethinker.telemetry import MALFORMED, TOKENS, VERDICTS, timed
 from interleavethinker.types import Critique, Outcome, Verdict
@@ -30,13 +32,16 @@ class CriticService:
         self.blobs = blobs
         self.settings = settings
         self._model = served_model(settings)
+        for reason in get_args(Reason):
+            MALFORMED.labels("critic", reason)  # shown as zero, not as absent
 
     async def judge(self, critique: Critique) -> Judgement:
-        """The verdict, and the raw answers, failed ones first. Abstains when no answer can be read within the re-asks.
+        """The verdict, and the raw answers, failed ones first. Abstains when no answer can be read within the re-asks,
+        and when the model's owner refuses one.
 
         Raises NotFound for an image that is not stored, BadRequest for one that cannot be read, Unavailable.
         """
-        with timed("judge"):
+        with timed("critic"):
             before, after = await self._pictures(critique)
             messages = self.codec.messages(critique.prompt, critique.last_prompt, before, after)
             raws: list[str] = []
@@ -46,12 +51,16 @@ class CriticService:
                 try:
                     verdict = await self._written(answer, messages, ask)
                     break
+                except ContentRefused as refused:  # its owner's rules, not ours: the picture stands, unjudged
+                    MALFORMED.labels("critic", refused.code).inc()
+                    answer.text = answer.text or refused.detail
+                    break
                 except Malformed as malformed:
                     MALFORMED.labels("critic", malformed.reason).inc()
                 finally:
                     raws.append(answer.text)
         VERDICTS.labels(verdict.outcome).inc()
-        return Judgement(verdict, tuple(raws), self._model)
+        return Judgement(verdict, tuple(raws), self._model, self.codec.pack.digest)
 
     async def ready(self) -> list[str]:
         """What keeps the critic from judging."""

@@ -28,13 +28,18 @@ _XMP = Template(
 )
 
 
-def open_reference(data: bytes, *, name: str, max_pixels: int) -> Image.Image:
-    """The picture in RGB. The header is checked before anything is decoded; raises BadRequest."""
+def open_reference(data: bytes, *, name: str, max_pixels: int, on_white: bool = False) -> Image.Image:
+    """The picture in RGB; `on_white`: what is transparent in it. The header is checked before anything is decoded;
+    raises BadRequest."""
     try:
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
         if picture.width * picture.height > max_pixels:
             raise BadRequest(f"{name} has {picture.width} x {picture.height} pixels; at most {max_pixels} are allowed")
-        return picture.convert("RGB")
+        if not (on_white and picture.has_transparency_data):
+            return picture.convert("RGB")
+        white = Image.new("RGBA", picture.size, "white")
+        white.alpha_composite(picture.convert("RGBA"))
+        return white.convert("RGB")
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadRequest(f"{name} is no readable {', '.join(FORMATS)} picture") from error
 

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from services.generator_service.hosted.settings import HostedSettings
+
+
+class PreviewSettings(BaseModel):
+    """Small pictures of a drawing while it is made, for whoever follows it. Nobody follows: none is made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    on: bool = Field(default=True, description="false: only the denoising steps are told")
+    side: int = Field(default=256, ge=32, le=512, description="at most so many pixels a side")
+    per_second: float = Field(default=5.0, gt=0, le=30, description="at most so many of one drawing")
+    share: float = Field(
+        default=0.1, gt=0, le=1, description="previews pause so that they cost at most this part of a drawing's time"
+    )
+    fastest_step: float = Field(
+        default=0.01,
+        ge=0,
+        description="no previews where denoising steps take fewer seconds: the picture is soon there",
+    )
+    seconds: float = Field(default=60.0, gt=0, description="how long Redis keeps the latest one")
 
 
 class GeneratorSettings(BaseModel):
@@ -12,10 +34,12 @@ class GeneratorSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backend: str = Field(default="diffusers", description="a module of our backends, or any by path")
+    backend: str = Field(
+        default="diffusers", description="diffusers, openai_images, gemini, or any other module by its path"
+    )
     model: str = Field(
         default="checkpoints/smallworld/generator",
-        description="a pipeline's directory, or a Hugging Face id as owner/name@commit",
+        description="a pipeline's directory, or a Hugging Face id as owner/name@commit; a server's name for its model",
     )
     pinned: bool = Field(default=True, description="a Hugging Face id must name a commit; false: or nothing, or a tag")
     imports: tuple[str, ...] = Field(
@@ -23,7 +47,16 @@ class GeneratorSettings(BaseModel):
         description="modules with own classes of the pipeline, imported before it is loaded; a checkpoint names none",
     )
     call: dict[str, Any] = Field(
-        default={}, description="keyword arguments of every pipeline call; stronger than the checkpoint's call.json"
+        default={},
+        description="keyword arguments of every pipeline call; stronger than the checkpoint's call.json. Of a hosted "
+        "model: further fields of every request; null takes one out",
+    )
+    hosted: HostedSettings = HostedSettings()
+    at_once: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="jobs that a worker draws at the same time. None: 1, or 4 where a server draws; more only there",
     )
     device: str = Field(default="auto", description="auto (CUDA where there is one), cpu, cuda, cuda:1")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
@@ -35,12 +68,15 @@ class GeneratorSettings(BaseModel):
         default=None, ge=256, description="a larger reference is scaled down to this before the model sees it"
     )
 
+    previews: PreviewSettings = PreviewSettings()
+
     host: str = "127.0.0.1"
     port: int = Field(default=8083, ge=0, le=65535)
     namespace: str = Field(default="generator", pattern=r"^[\w-]+$", description="first part of every Redis key")
 
     record_seconds: int = Field(default=24 * 3600, ge=1, description="how long a job's record is kept")
     lease_seconds: float = Field(default=5.0, gt=0, description="a worker that is silent for so long has lost its job")
+    alive_file: Path | None = Field(default=None, description="touched by a worker that lives, for a machine's probes")
     max_losses: int = Field(default=3, ge=1, description="so many workers may die drawing one job before it is failed")
     longest_draw_seconds: int = Field(default=3600, ge=1, description="no drawing may take longer than this")
     max_wait_seconds: float = Field(default=60.0, gt=0, description="the longest `wait` of one request")

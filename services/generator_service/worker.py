@@ -1,4 +1,5 @@
-"""A worker: one process on one device, its model loaded before the first message, one picture a message.
+"""A worker: one process on one device, its model loaded before the first message, one picture a message. Where a server
+draws, a worker only waits, and draws several jobs at once, a thread for each.
 
 It never retries and never crashes over a job: whatever goes wrong with one ends it as failed, in words. What a worker
 that is killed leaves behind, others put right (jobs.Jobs).
@@ -22,30 +23,42 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from interleavethinker import http
-from interleavethinker.errors import InterleaveError, NotFound, Unavailable
+from interleavethinker.errors import BadSettings, InterleaveError, NotFound, Unavailable
 from interleavethinker.events import Problem
 from interleavethinker.ports import Blobs, put_image
 from interleavethinker.types import Drawing, ImageJob
 from services.generator_service.backends import open_backend
-from services.generator_service.backends.base import Backend, DeviceLost, Loaded
+from services.generator_service.backends.base import Backend, DeviceLost, Loaded, tally
 from services.generator_service.keys import QUEUES, Keys
 from services.generator_service.lease import CancelRequested, Desk, Lease, LeaseLost
 from services.generator_service.pictures import marked_png, open_reference
 from services.generator_service.presence import Heartbeat, Presence
+from services.generator_service.previews import Shown
 from services.generator_service.queue import TASK, celery_app, sender
 from services.generator_service.settings import GeneratorSettings
 
 log = structlog.get_logger(__name__)
+
+WAITING_AT_ONCE = 4
+"""Jobs at once of a worker that only waits for a server, where the settings do not say."""
 
 
 class Worker:
     """Draws what messages point at."""
 
     def __init__(
-        self, backend: Backend, loaded: Loaded, desk: Desk, heartbeat: Heartbeat, blobs: Blobs, max_pixels: int
+        self,
+        backend: Backend,
+        loaded: Loaded,
+        desk: Desk,
+        heartbeat: Heartbeat,
+        blobs: Blobs,
+        settings: GeneratorSettings,
+        name: str,
     ) -> None:
         self._backend, self._loaded, self._desk = backend, loaded, desk
-        self._heartbeat, self._blobs, self._max_pixels = heartbeat, blobs, max_pixels
+        self._heartbeat, self._blobs, self._name = heartbeat, blobs, name
+        self._max_pixels, self._previews = settings.max_pixels, settings.previews
 
     def draw(
         self, job_id: str, run_id: str | None = None, request_id: str | None = None, tenant: str | None = None
@@ -57,13 +70,12 @@ class Worker:
         lease = self._desk.claim(job_id)
         if lease is None:
             return log.debug("nothing to draw", job_id=job_id)
-        self._heartbeat.lease = lease.token
+        tally.set(lease.tally)
         try:
-            self._end(lease)
+            with self._heartbeat.holding(lease.token):
+                self._end(lease)
         except LeaseLost:
             log.warning("another worker has this job by now", job_id=job_id)
-        finally:
-            self._heartbeat.lease = None
 
     def _end(self, lease: Lease) -> None:
         try:
@@ -94,7 +106,7 @@ class Worker:
         start = time.perf_counter()
         job = ImageJob.model_validate_json(lease.job_json)
         references = asyncio.run(self._references(job))
-        picture = self._backend.draw(job, references, lease.advance)
+        picture = self._backend.draw(job, references, Shown(lease, self._previews))
         data = marked_png(picture, job, self._loaded.model)
         image = asyncio.run(put_image(self._blobs, data, width=picture.width, height=picture.height))
         return Drawing(
@@ -103,6 +115,9 @@ class Worker:
             model=self._loaded.model,
             queue_seconds=lease.queue_seconds,
             draw_seconds=time.perf_counter() - start,
+            worker=self._name,
+            cost=lease.tally.cost,
+            reported=lease.tally.reported,
         )
 
     async def _references(self, job: ImageJob) -> list[Image.Image]:
@@ -124,6 +139,7 @@ class Worker:
 def work(settings: GeneratorSettings, redis_url: str, blobs: Blobs) -> None:
     """Load the model, then draw until a signal: SIGTERM lets the drawing under way finish."""
     backend = open_backend(settings)
+    at_once = _at_once(backend, settings)
     loaded = backend.setup()
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     presence = Presence(
@@ -137,16 +153,19 @@ def work(settings: GeneratorSettings, redis_url: str, blobs: Blobs) -> None:
     )
     app = celery_app(settings, redis_url)
     desk = Desk(client, sender(app), settings, name)
-    with Heartbeat(client, Keys(settings.namespace), presence, settings.lease_seconds) as heartbeat:
+    keys = Keys(settings.namespace)
+    with Heartbeat(client, keys, presence, settings.lease_seconds, settings.alive_file) as heartbeat:
         log.info("ready to draw", **presence.model_dump())
-        worker = Worker(backend, loaded, desk, heartbeat, blobs, settings.max_pixels)
-        _consume(app, worker, name)
+        worker = Worker(backend, loaded, desk, heartbeat, blobs, settings, name)
+        _consume(app, worker, name, at_once)
 
 
-def _consume(app: Celery, worker: Worker, name: str) -> None:
+def _consume(app: Celery, worker: Worker, name: str, at_once: int) -> None:
     signals.setup_logging.connect(_as_it_is, weak=False)
     for chatty in ("celery.worker.strategy", "celery.app.trace"):  # our own lines say the same, with the run's id
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    if at_once > 1:  # waiting for a server needs no process of its own
+        app.conf.update(worker_pool="threads", worker_concurrency=at_once)
     app.task(worker.draw, name=TASK)
     app.Worker(
         hostname=name,
@@ -156,6 +175,18 @@ def _consume(app: Celery, worker: Worker, name: str) -> None:
         without_heartbeat=True,
         quiet=True,
     ).start()
+
+
+def _at_once(backend: Backend, settings: GeneratorSettings) -> int:
+    concurrent = getattr(backend, "concurrent", False)
+    if settings.at_once is None:
+        return WAITING_AT_ONCE if concurrent else 1
+    if settings.at_once > 1 and not concurrent:
+        raise BadSettings(
+            f"generator.at_once is {settings.at_once}, but {backend.name} draws one picture at a time: "
+            "leave it out, and start one worker for each device"
+        )
+    return settings.at_once
 
 
 def _as_it_is(**_: object) -> None:

@@ -19,14 +19,16 @@ from interleavethinker.clients.base import ServiceClient
 from interleavethinker.clients.critic import CriticClient
 from interleavethinker.clients.generator import GeneratorClient
 from interleavethinker.clients.planner import PlannerClient
+from interleavethinker.fetching import PictureFetch
 from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
-from services.orchestrator import api, editing, exporting
+from services.orchestrator import api, editing, exporting, showing
 from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
-from services.orchestrator.fetching import PictureFetch
+from services.orchestrator.following import Turns
+from services.orchestrator.generators import Generators
 from services.orchestrator.journal import Journal
 from services.orchestrator.keys import Keys
 from services.orchestrator.links import Signer
@@ -34,6 +36,7 @@ from services.orchestrator.rates import Rates
 from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards, open_filter
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.thumbnails import Thumbnails
 from services.orchestrator.tokens import Tokens
 from services.orchestrator.webhooks import Webhooks
 
@@ -48,17 +51,28 @@ def create_app(
     *,
     planner: Planner | None = None,
     critic: Critic | None = None,
-    generator: Generator | None = None,
+    generator: Generator | Generators | None = None,
     blobs: Blobs | None = None,
     content: ContentFilter | None = None,
 ) -> FastAPI:
-    """The service, ready to be served. A port that is not given is the client of the URL in the settings."""
+    """The service, ready to be served. A port that is not given is the client of the URL in the settings.
+
+    Readiness asks for the default generator; further ones may be away, and only runs that ask for them wait."""
     settings = settings or load_section("orchestrator", OrchestratorSettings)
     internal = load_section("internal", InternalSettings).token
     token = internal.get_secret_value() if internal else None
     planner = planner or PlannerClient(settings.planner_url, patience=CALL_PATIENCE, token=token)
     critic = critic or CriticClient(settings.critic_url, patience=CALL_PATIENCE, token=token)
-    generator = generator or GeneratorClient(settings.generator_url, patience=CALL_PATIENCE, token=token)
+    if generator is None:
+        generator = GeneratorClient(settings.generator_url, patience=CALL_PATIENCE, token=token)
+    named = {
+        name: GeneratorClient(url, patience=CALL_PATIENCE, token=token) for name, url in settings.generators.items()
+    }
+    generators = (
+        generator
+        if isinstance(generator, Generators)
+        else Generators(generator, named, default_name=settings.generator_name)
+    )
     blobs = blobs or open_blobs(load_section("blobs", BlobSettings))
     clients = {
         name: port
@@ -87,13 +101,13 @@ def create_app(
                 await stack.enter_async_context(keys)
             if tokens:
                 stack.push_async_callback(tokens.close)
-            for client in clients.values():
+            for client in (*clients.values(), *named.values()):
                 stack.push_async_callback(client.close)
             runs = Runs(
                 journal,
                 planner=planner,
                 critic=critic,
-                generator=generator,
+                generator=generators,
                 at_once=settings.runs_at_once,
                 speculate=settings.speculate,
                 lease_seconds=settings.lease_seconds,
@@ -107,7 +121,19 @@ def create_app(
             app.state.exporter = exporting.Exporter(settings.exports_at_once)
             stack.callback(app.state.exporter.close)
             fetch = PictureFetch(settings.references)
-            app.state.house = House(settings, journal, runs, blobs, webhooks, signer, fetch, guards)
+            app.state.house = House(
+                settings,
+                journal,
+                runs,
+                blobs,
+                webhooks,
+                signer,
+                fetch,
+                guards,
+                turns=Turns(journal, settings.runs_at_once),
+                thumbnails=Thumbnails(blobs),
+                previews=generators,
+            )
             runs.open()
             log.info("looking for runs", replica=runs.replica)
             yield
@@ -121,6 +147,6 @@ def create_app(
         door=[Middleware(Gate, doors=doors, signer=signer, rates=rates)],
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
-    for router in (api.router, editing.router, exporting.router):
+    for router in (api.router, editing.router, showing.router, exporting.router):
         app.include_router(router, dependencies=[Depends(own_run), *([BEARER] if doors else [])])
     return app

@@ -30,6 +30,7 @@ from interleavethinker.types import (
     Budget,
     CriticMode,
     GenerationParams,
+    GeneratorName,
     InterleaveRequest,
     Seed,
     Size,
@@ -113,6 +114,9 @@ class Ask(BaseModel):
     budget: Budget = Budget()
     size: Size | None = Field(default=None, description="of the pictures; null: the generator's default")
     params: GenerationParams = GenerationParams()
+    generator: GeneratorName | None = Field(
+        default=None, description="which of the installation's generators draws; null: the default one"
+    )
     references: tuple[str, ...] = Field(
         default=(), description="pictures, written as in `images`, that every drawing is given: a style, a character"
     )

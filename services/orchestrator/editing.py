@@ -76,6 +76,7 @@ async def branch_run(
     key = key_of(house, idempotency_key, owner, f"branch {run_id}", wish)
     begun = await house.earlier(key)
     if begun is None:
+        house.runs.generators.check(wish.generator)
         steps = None if wish.steps is None else [each.step for each in wish.steps]
         await house.guards.admit(*(step.prompt for step in steps or ()))
         document, hooks = fold(recorded), house.hooks(wish.webhook)
@@ -96,6 +97,7 @@ async def continue_document(
     key = key_of(house, idempotency_key, owner, f"continue {run_id}", wish)
     begun = await house.earlier(key)
     if begun is None:
+        house.runs.generators.check(wish.generator)
         await house.guards.admit(wish.prompt)
         asked, hooks = wish.of(continued(document, wish.prompt)), house.hooks(wish.webhook)
         await hold(house.blobs, asked)

@@ -15,17 +15,19 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from typing import Literal
 
 import structlog
 
 from interleavethinker import http
-from interleavethinker.document import Document
+from interleavethinker.document import Document, fold
 from interleavethinker.errors import Conflict, InterleaveError, Malformed, NotFound
-from interleavethinker.events import Event, Finished, PlanAwaited, Planned, Problem, Recorded, Started, Status
-from interleavethinker.ports import Critic, Generator, Planner
+from interleavethinker.events import Created, Event, Finished, PlanAwaited, Planned, Problem, Recorded, Started, Status
+from interleavethinker.ports import Critic, Generator, Planner, watching
 from interleavethinker.types import InterleaveRequest
 from services.orchestrator.claims import Claims
+from services.orchestrator.generators import Generators
 from services.orchestrator.hints import Hints
 from services.orchestrator.idempotency import Key
 from services.orchestrator.journal import Begun, Journal, LeaseLost
@@ -59,7 +61,7 @@ class Runs:
         *,
         planner: Planner,
         critic: Critic,
-        generator: Generator,
+        generator: Generator | Generators,
         at_once: int = 4,
         speculate: bool = False,
         lease_seconds: float = 10.0,
@@ -70,7 +72,8 @@ class Runs:
     ) -> None:
         self.journal = journal
         self._guards = guards or Guards()
-        self._planner, self._critic, self._generator = planner, critic, generator
+        self._planner, self._critic = planner, critic
+        self.generators = generator if isinstance(generator, Generators) else Generators(generator)
         self._speculate, self._patience, self._queued_per_owner = speculate, patience, queued_per_owner
         self.replica = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         leases = Leases(journal.engine, self.replica, lease_seconds, per_owner=at_once_per_owner)
@@ -138,22 +141,25 @@ class Runs:
     async def _work(self, claim: Claim) -> None:
         http.run_id.set(claim.run_id)
         http.run_fence.set(claim.fence)
+        watching.set(self.journal.news.board.teller(claim.run_id, previews=not self._guards.see_images))
         try:
             http.tenant.set(await self.journal.owner(claim.run_id))
             past = await self.journal.events(claim.run_id)
-            async with Hints(self._generator) as generator:
-                await self._make(claim, past, generator)
+            name, drawer = self.generators.named(fold(past).request.generator)
+            async with Hints(drawer) as generator:
+                await self._make(claim, past, generator, name)
         except (LeaseLost, JournalAway) as error:
             log.warning("run dropped; whoever can takes it up from what is recorded", reason=error.detail)
         except Exception as error:  # its record cannot be read: it would be taken up again and again, to no end
             end = Finished(status=Status.FAILED, problem=_problem(error))
             await self._append(claim.run_id, end, RunMetrics([]), claim.fence)
 
-    async def _make(self, claim: Claim, past: list[Recorded], generator: Generator) -> None:
+    async def _make(self, claim: Claim, past: list[Recorded], generator: Generator, name: str) -> None:
         now, said = round_of(past), [recorded.event for recorded in past]
         elapsed = _clock(claim, past)
         limit = now.request.budget.max_seconds
-        metrics = RunMetrics(said)
+        metrics = RunMetrics(said, _asked(past))
+        waited = "generator" if name == self.generators.default_name else f"generator {name}"
 
         def patience(service: str) -> Patience:
             return Patience(service, self._patience, lambda: None if limit is None else limit - elapsed())
@@ -167,7 +173,7 @@ class Runs:
                 self._guards.planner(self._planner, record, said, now.request.references), patience("planner")
             ),
             generator=self._guards.counted(
-                PatientGenerator(self._guards.generator(generator, record, said), patience("generator"))
+                PatientGenerator(self._guards.generator(generator, record, said), patience(waited))
             ),
             critic=PatientCritic(self._critic, patience("critic")),
             record=record,
@@ -202,8 +208,13 @@ class Runs:
             log.info("run was ended elsewhere")
 
     async def _append(self, run_id: str, event: Event, metrics: RunMetrics, fence: int | None = None) -> None:
-        await self.journal.append(run_id, event, fence=fence)
-        metrics.observe(event)
+        recorded = await self.journal.append(run_id, event, fence=fence)
+        metrics.observe(event, recorded.at)
+
+
+def _asked(past: list[Recorded]) -> datetime:
+    """When the run, or its last round, was asked for."""
+    return next(each.at for each in reversed(past) if isinstance(each.event, (Created, *BEGINS_ROUND)))
 
 
 def _clock(claim: Claim, past: list[Recorded]) -> Callable[[], float]:

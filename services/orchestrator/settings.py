@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from interleavethinker.settings import state_dir
+from interleavethinker.types import GeneratorName
 from services.orchestrator.access_settings import (
     FilterSettings,
     LinkSettings,
@@ -73,6 +74,10 @@ class OrchestratorSettings(BaseModel):
     planner_url: str = "http://127.0.0.1:8081"
     critic_url: str = "http://127.0.0.1:8082"
     generator_url: str = "http://127.0.0.1:8083"
+    generator_name: GeneratorName = Field(default="default", description="how requests may name the one at that URL")
+    generators: dict[GeneratorName, str] = Field(
+        default={}, description="further generator services, by the name that a request asks for: their URLs"
+    )
     journal: str = Field(
         default_factory=lambda: f"sqlite:///{state_dir() / 'journal.db'}",
         description="sqlite:///path/to/file or postgresql://user:password@host/database",
@@ -112,6 +117,14 @@ class OrchestratorSettings(BaseModel):
         gt=0,
         description="ended runs that were asked for longer ago, and their images, are deleted; None: never",
     )
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        if self.generator_name in self.generators:
+            raise ValueError(
+                f"generators names {self.generator_name!r}, which is the one at generator_url: set generator_name"
+            )
+        return self
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:

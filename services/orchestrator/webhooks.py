@@ -21,7 +21,7 @@ from pydantic_core import to_json
 from standardwebhooks import Webhook
 
 from interleavethinker.errors import BadRequest
-from services.orchestrator.outbound import RefusedUrl, Resolve, Unresolved, check_url, outbound_client, system_resolve
+from interleavethinker.outbound import RefusedUrl, Resolve, Unresolved, check_url, outbound_client, system_resolve
 from services.orchestrator.outbox import Delivery, DeliveryState, Hook, Outbox
 from services.orchestrator.settings import Endpoint, WebhookSettings
 

@@ -15,6 +15,7 @@ from interleavethinker.types import (
     Budget,
     CriticMode,
     GenerationParams,
+    GeneratorName,
     InterleaveRequest,
     Seed,
     Step,
@@ -72,6 +73,7 @@ class Another(Value):
     critic: CriticMode | None = None
     budget: Budget | None = None
     params: GenerationParams | None = None
+    generator: GeneratorName | None = None
     webhook: WebhookAsk | None = None
 
     def of(self, request: InterleaveRequest) -> InterleaveRequest:

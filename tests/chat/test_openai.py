@@ -46,10 +46,12 @@ async def test_what_goes_over_the_wire(server: OpenAIServer, chat: OpenAIChat) -
     assert all(
         part["image_url"]["url"].startswith("data:image/png;base64,") for part in body["messages"][1]["content"][:2]
     )
-    assert {name: body[name] for name in ("temperature", "seed", "logprobs", "stream", "max_tokens")} == {
+    fields = {"temperature", "seed", "logprobs", "stream", "max_tokens", "stream_options"}
+    assert {name: body[name] for name in fields} == {
         "temperature": 0.0, "seed": 0, "logprobs": True, "stream": True, "max_tokens": 50,
+        "stream_options": {"include_usage": True},
     }  # fmt: skip
-    assert set(body) == {"model", "messages", "temperature", "seed", "logprobs", "stream", "max_tokens"}
+    assert set(body) == {"model", "messages", *fields}
 
 
 async def test_vllm_is_told_to_go_on_from_a_prefix_and_to_salt_its_cache(server: OpenAIServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -17,9 +18,10 @@ import redis
 
 from interleavethinker.errors import BadSettings
 from interleavethinker.redis_server import find_binary
-from interleavethinker.settings import PREFIX
+from interleavethinker.settings import PREFIX, load_section
 from interleavethinker.stack.part import Part, PartDied
-from interleavethinker.stack.places import Ports, environment
+from interleavethinker.stack.places import Ports, environment, further_generators, offering
+from services.generator_service.settings import GeneratorSettings
 
 HOLD = """
 import os, sys, time
@@ -113,3 +115,34 @@ def test_ports_come_from_the_settings(monkeypatch: pytest.MonkeyPatch):
 
 def test_free_ports_are_four_different_ones():
     assert len(set(Ports.free())) == 4
+
+
+def test_further_generators_have_places_and_queues_of_their_own(monkeypatch: pytest.MonkeyPatch):
+    for name, value in {
+        "GENERATORS__HOSTED__BACKEND": "openai_images",
+        "GENERATORS__HOSTED__MODEL": "gpt-image-1.5",
+        "GENERATORS__HOSTED__HOSTED__BASE_URL": "http://127.0.0.1:9/v1",
+        "GENERATORS__HOSTED__HOSTED__PRICE__IMAGE": "0.04",
+        "GENERATORS__BANANA__BACKEND": "gemini",
+        "GENERATORS__BANANA__PORT": "8099",
+        "ORCHESTRATOR__GENERATORS": '{"far": "http://127.0.0.1:7"}',
+    }.items():
+        monkeypatch.setenv(PREFIX + name, value)
+    found = further_generators(Ports(), {f"{PREFIX}GENERATOR__NAMESPACE": "stack-1"})
+    assert set(found) == {"hosted", "banana"}
+    assert found["banana"].url == "http://127.0.0.1:8099"
+    own = found["hosted"].own
+    assert own[f"{PREFIX}GENERATOR__NAMESPACE"] == "stack-1-hosted"
+    assert json.loads(own[f"{PREFIX}GENERATOR__HOSTED"]) == {
+        "base_url": "http://127.0.0.1:9/v1",
+        "price": {"image": "0.04"},
+    }
+    offered = json.loads(offering(found, {})[f"{PREFIX}ORCHESTRATOR__GENERATORS"])
+    assert offered == {"far": "http://127.0.0.1:7", **{name: each.url for name, each in found.items()}}
+    for name, value in own.items():  # the service reads them as its own section
+        monkeypatch.setenv(name, value)
+    settings = load_section("generator", GeneratorSettings)
+    assert (settings.backend, settings.model, settings.hosted.price.image) == ("openai_images", "gpt-image-1.5", 0.04)
+    monkeypatch.setenv(f"{PREFIX}GENERATORS__FAST", "yes")
+    with pytest.raises(BadSettings, match=r"generators\.fast is no table"):
+        further_generators(Ports(), {})

@@ -22,13 +22,18 @@ from interleavethinker.codec import ImagePart, Message, TextPart
 from interleavethinker.errors import BadRequest
 from tests.servers.serve import served
 
-KNOWN = {"model", "messages", "max_tokens", "temperature", "seed", "logprobs", "top_logprobs", "stream"}
+KNOWN = {
+    "model", "messages", "max_tokens", "max_completion_tokens", "temperature", "seed", "logprobs", "top_logprobs",
+    "stream", "stream_options",
+}  # fmt: skip
 OF_VLLM = {"cache_salt", "continue_final_message", "add_generation_prompt"}
 
 
 class OpenAIServer:
     """`failures`: statuses to answer with before anything else, one a request. `together`: tokens in one chunk.
-    `breaks_after`: tokens before an in-stream error. `refuses_logprobs`: 400 where they are asked for."""
+    `breaks_after`: tokens before an in-stream error. `refuses_logprobs`: 400 where they are asked for. `habits`:
+    `reasoning` as OpenAI's newer models, `google` and `anthropic` as these companies' endpoints. `finish`,
+    `refusal`: how answers end. `error_body`: in place of the body of `failures`."""
 
     def __init__(self, chat: Chat, *, flavour: str = "vllm", together: int = 1, key: str | None = None) -> None:
         self.chat = chat
@@ -38,6 +43,11 @@ class OpenAIServer:
         self.failures: list[int] = []
         self.breaks_after: int | None = None
         self.refuses_logprobs = False
+        self.habits: str | None = None
+        self.finish = "stop"
+        self.refusal: str | None = None
+        self.error_body: Any = None
+        self.headers: list[dict[str, str]] = []
         self.asked: list[dict[str, Any]] = []
         self.hung_up = threading.Event()
         self.url = ""
@@ -53,13 +63,15 @@ class OpenAIServer:
 
         @app.get("/v1/models")
         async def models() -> dict[str, Any]:
-            listed = {"id": self.chat.model, "object": "model", "created": 0, "owned_by": "tests"}
+            name = f"models/{self.chat.model}" if self.habits == "google" else self.chat.model
+            listed = {"id": name, "object": "model", "created": 0, "owned_by": "tests"}
             return {"object": "list", "data": [listed]}
 
         @app.post("/v1/chat/completions")
         async def completions(request: Request) -> Response:
             body = await request.json()
             self.asked.append(body)
+            self.headers.append(dict(request.headers))
             if refusal := self._refusal(request, body):
                 return refusal
             return StreamingResponse(self._chunks(body), media_type="text/event-stream")
@@ -70,7 +82,20 @@ class OpenAIServer:
         if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
             return _error(401, "Incorrect API key provided")
         if self.failures:
-            return _error(self.failures.pop(0), "as the test wants it")
+            status = self.failures.pop(0)
+            if self.error_body:
+                return JSONResponse(self.error_body, status_code=status, headers={"retry-after-ms": "1"})
+            return _error(status, "as the test wants it")
+        if self.habits == "reasoning":
+            if "max_tokens" in body:
+                return _unsupported("max_tokens", "Use 'max_completion_tokens' instead.")
+            if body.get("temperature", 1) != 1:
+                return _unsupported("temperature", "Only the default (1) value is supported.")
+            if body.get("logprobs"):
+                return _error(403, "You are not allowed to request logprobs from this model")
+        if self.habits == "google" and (odd := {"seed", "logprobs"} & set(body)):
+            words = f'Invalid JSON payload received. Unknown name "{min(odd)}": Cannot find field.'
+            return JSONResponse([{"error": {"code": 400, "message": words, "status": "INVALID_ARGUMENT"}}], 400)
         unknown = set(body) - KNOWN - (OF_VLLM if self.flavour == "vllm" else set())
         if unknown:
             return _error(400, f"Unrecognized request argument supplied: {', '.join(sorted(unknown))}")
@@ -87,7 +112,7 @@ class OpenAIServer:
         prefix = spoken.pop()["content"] if body.get("continue_final_message") else ""
         stream = self.chat.stream(
             [_message(message) for message in spoken],
-            max_tokens=body["max_tokens"],
+            max_tokens=body.get("max_tokens") or body["max_completion_tokens"],
             temperature=body.get("temperature", 1.0),
             seed=body.get("seed", 0),
             prefix=prefix,
@@ -105,11 +130,18 @@ class OpenAIServer:
                     given += 1
                     waiting.append(token)
                     if len(waiting) == self.together:
-                        yield _spoken(waiting, logprobs=body.get("logprobs", False))
+                        yield _spoken(waiting, logprobs=self.habits != "anthropic" and body.get("logprobs", False))
                         waiting = []
             if waiting:
-                yield _spoken(waiting, logprobs=body.get("logprobs", False))
-            yield _chunk({}, finish="stop")
+                yield _spoken(waiting, logprobs=self.habits != "anthropic" and body.get("logprobs", False))
+            if self.refusal:
+                yield _chunk({"refusal": self.refusal})
+            yield _chunk({}, finish=self.finish)
+            if body.get("stream_options", {}).get("include_usage"):
+                yield _data(
+                    {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": [],
+                     "usage": {"prompt_tokens": 1000, "completion_tokens": given, "total_tokens": 1000 + given}}
+                )  # fmt: skip
             yield "data: [DONE]\n\n"
             whole = True
         except BadRequest as error:
@@ -152,6 +184,12 @@ def _chunk(delta: dict[str, Any], *, finish: str | None = None, logprobs: Any = 
 
 def _data(body: dict[str, Any]) -> str:
     return f"data: {json.dumps(body)}\n\n"
+
+
+def _unsupported(param: str, words: str) -> Response:
+    message = f"Unsupported parameter: '{param}' is not supported with this model. {words}"
+    body = {"error": {"message": message, "type": "e", "param": param, "code": "unsupported_parameter"}}
+    return JSONResponse(body, status_code=400)
 
 
 def _error(status: int, message: str) -> Response:

@@ -12,8 +12,8 @@ import pytest
 
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.errors import InterleaveError
+from interleavethinker.fetching import PictureFetch
 from services.orchestrator.access_settings import ReferenceSettings
-from services.orchestrator.fetching import PictureFetch
 from tests.doors import SNOWMAN, WAIT, opened, picture
 
 PNG = base64.b64decode(picture().partition(",")[2])

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 import httpx2
 import pytest
 
-from services.orchestrator.outbound import RefusedUrl, Unresolved, check_url, outbound_client, pinned_address
+from interleavethinker.outbound import RefusedUrl, Unresolved, check_url, outbound_client, pinned_address
 
 PUBLIC = "93.184.216.34"
 

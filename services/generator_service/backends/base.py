@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import NamedTuple, Protocol
 
 from PIL import Image
 
-from interleavethinker.types import ImageJob
+from interleavethinker.types import Cost, ImageJob
 
-OnStep = Callable[[int, int], None]
-"""Called with (steps finished, of all) after each denoising step; what it raises ends the drawing."""
+Look = Callable[[int], Image.Image]
+"""Makes a small picture of the drawing as it is now, at most so many pixels a side. To be called within the step only,
+since it costs time and shows this moment."""
+
+
+class OnStep(Protocol):
+    """Called after each denoising step; what it raises ends the drawing. `look` None: this backend cannot show any."""
+
+    def __call__(self, done: int, of: int, look: Look | None = None) -> None: ...
 
 
 class Loaded(NamedTuple):
@@ -25,8 +34,39 @@ class DeviceLost(Exception):
     """The accelerator's context is broken for good; only a new process can draw again."""
 
 
+class Tally:
+    """What a job's calls to somebody else's model came to, whether a picture came of them or not.
+
+    `calls` counts them by outcome: answered, unusable (an answer without a picture), refused, failed, lost (no answer;
+    it may have been billed all the same). `reported` is what the server said of itself.
+    """
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.amount, self.currency, self.reported = 0.0, "", ""
+
+    def charge(self, outcome: str, amount: float, currency: str) -> None:
+        """Another call, and what it cost."""
+        self.calls[outcome] += 1
+        self.amount += amount
+        self.currency = currency
+
+    @property
+    def cost(self) -> Cost | None:
+        """None where nobody was called."""
+        count = self.calls.total()
+        return Cost(amount=round(self.amount, 9), currency=self.currency, calls=count) if count else None
+
+
+tally: ContextVar[Tally | None] = ContextVar("tally", default=None)
+"""The tally of the job that this thread draws: the worker lays it there, a backend that calls others writes on it."""
+
+
 class Backend(Protocol):
-    """Used by one thread only. The module that defines one has `open_backend(settings) -> Backend`."""
+    """Used by one thread only, unless it has `concurrent = True`: one that only waits for a server.
+
+    The module that defines one has `open_backend(settings) -> Backend`.
+    """
 
     name: str
 

@@ -1,28 +1,42 @@
-"""Input images by URL, where the settings allow them: fetched once, by us, with limits on everything.
+"""Pictures by URL, where the settings allow them: fetched once, by us, with limits on everything.
 
 The address is `outbound`'s affair (public ones only, pinned, no redirects). Here: the scheme, the status, what the
-answer says it is, its bytes, and the time for all of it. What the bytes are is for `intake` to find out, as with any
-other image. Nothing that the far side says is passed on to the caller.
+answer says it is, its bytes, and the time for all of it. What the bytes are is for whoever decodes them to find out, as
+with any other picture. Nothing that the far side says is passed on to the caller.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
 import httpx2
 
 from interleavethinker.errors import BadRequest
-from services.orchestrator.access_settings import ReferenceSettings
-from services.orchestrator.outbound import Resolve, check_url, outbound_client, system_resolve
+from interleavethinker.outbound import Resolve, check_url, outbound_client, system_resolve
 
 MEDIA_TYPES = frozenset({"image/png", "image/jpeg", "image/webp"})
 _HEADERS = {"Accept": "image/png, image/jpeg, image/webp", "Accept-Encoding": "identity"}
 
 
+class FetchRules(Protocol):
+    """`fetch`: whether at all; `insecure`: http:// too; `private`: from our own network too; `seconds`: for one
+    picture, from the first byte asked to the last."""
+
+    @property
+    def fetch(self) -> bool: ...
+    @property
+    def insecure(self) -> bool: ...
+    @property
+    def private(self) -> bool: ...
+    @property
+    def seconds(self) -> float: ...
+
+
 class PictureFetch:
     """Called with a URL and the most bytes it may have; its bytes. Raises BadRequest."""
 
-    def __init__(self, settings: ReferenceSettings, *, resolve: Resolve = system_resolve) -> None:
+    def __init__(self, settings: FetchRules, *, resolve: Resolve = system_resolve) -> None:
         self._settings, self._resolve = settings, resolve
 
     async def __call__(self, url: str, most: int) -> bytes:

@@ -1,4 +1,5 @@
-"""Calls to URLs that callers name (webhooks, pictures by URL), so that they cannot be pointed at our own network.
+"""Calls to URLs that others name (callers: webhooks, pictures; image servers: where a drawing lies), so that they
+cannot be pointed at our own network.
 
 A host is resolved once; every address it has must be a public one, and the connection goes to just that address, so
 a name that resolves differently a moment later gains nothing. Redirects are not followed, proxies and `.netrc` of the
