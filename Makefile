@@ -11,7 +11,7 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.o
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format train-generator train-planner train-critic eval ablation faults load soak clean
+.PHONY: help setup demo up test check format train-generator train-planner train-critic eval ablation faults load soak twin images sbom constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,20 @@ load: setup ## 200 documents at once, on stand-in models and on the small ones: 
 
 soak: setup ## half an hour of mixed traffic, and what is left of it: bench/results/soak.json and its picture
 	$(BIN)/python -m bench.soak
+
+twin: setup ## run what docker-compose.yml describes as processes, with a real Redis and Postgres
+	$(BIN)/python -m deploy.twin
+
+images: ## build the images with docker
+	docker build -f deploy/docker/Dockerfile --target service -t interleavethinker/service --build-arg REVISION=$$(git rev-parse HEAD) .
+	docker build -f deploy/docker/Dockerfile --target models -t interleavethinker/models --build-arg REVISION=$$(git rev-parse HEAD) .
+
+sbom: setup ## what the images are made of: deploy/docker/sbom.json (CycloneDX)
+	$(PIP) install '.[sbom]'
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o deploy/docker/sbom.json deploy/docker/constraints.txt
+
+constraints: setup ## fix the images' versions to those of .venv
+	$(BIN)/python deploy/docker/requirements.py --locked serve models > deploy/docker/constraints.txt
 
 clean: ## remove caches, and nothing that took long to make
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info

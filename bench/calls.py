@@ -102,7 +102,8 @@ class Calls:
             if first:
                 self._note(kind, began, answer.status_code)
                 first = False
-            yield event
+            if event.event != "progress":  # it has no number, and what is lost of it is nobody's loss
+                yield event
 
     def _next(self) -> str:
         self._turn += 1

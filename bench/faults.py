@@ -142,7 +142,9 @@ class Bench:
             async with httpx2.AsyncClient(timeout=30) as client:
                 for part in self.house.orchestrators:
                     try:
-                        answer = await client.get(f"{self.house.url(part.name)}/interleave/{run_id}/events")
+                        answer = await client.get(
+                            f"{self.house.url(part.name)}/interleave/{run_id}/events?progress=false"
+                        )
                     except httpx2.TransportError:
                         continue
                     found = read_sse(answer.aiter_lines())

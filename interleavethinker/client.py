@@ -15,7 +15,7 @@ the HTTP of docs/api.md and nothing of how a document is made.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -35,6 +35,8 @@ QUIET_SECONDS = 60.0
 """A stream without a byte for so long is lost: the service says "still here" every 15 seconds."""
 
 FRUITLESS_STREAMS = 10
+PROGRESS = "progress"
+"""The one type of event that has no number."""
 
 
 class Unreached(Unavailable):
@@ -88,8 +90,11 @@ class Client:
         }
         return self._wish("/interleave", {"prompt": prompt, **given, **wishes}, key)
 
-    def follow(self, run_id: str, *, after: int = 0) -> Iterator[Recorded]:
-        """The run's events above number `after` as they happen, until it has finished.
+    def follow(
+        self, run_id: str, *, after: int = 0, progress: Callable[[dict[str, Any]], None] | None = None
+    ) -> Iterator[Recorded]:
+        """The run's events above number `after` as they happen, until it has finished. `progress` is told between them
+        how the drawing under way comes along (docs/api.md: step, number, done, of, preview, waiting, run).
 
         A stream that is cut goes on where it stopped (Last-Event-ID), so no event is missed or comes twice. Raises
         Unavailable when it is cut again and again with nothing new.
@@ -101,6 +106,10 @@ class Client:
             try:
                 with closing(response):
                     for event in httpx2.EventSource(response, max_event_size=None):
+                        if event.event == PROGRESS:
+                            if progress:
+                                progress(from_json(event.data))
+                            continue
                         recorded = Recorded.model_validate_json(event.data)
                         yield recorded
                         after, fruitless = recorded.seq, 0

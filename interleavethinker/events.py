@@ -77,6 +77,7 @@ class Planned(Value):
     raw: tuple[str, ...] = ()
     seconds: float = 0.0
     model: str = Field(default="", description="planner as name@revision")
+    pack: str = Field(default="", description="digest of the prompt pack that it was asked with")
 
 
 class Drawn(Value):
@@ -99,6 +100,7 @@ class Judged(Value):
     raw: tuple[str, ...] = ()
     seconds: float = 0.0
     model: str = Field(default="", description="critic as name@revision")
+    pack: str = Field(default="", description="digest of the prompt pack that it was asked with")
 
 
 class Screened(Value):

@@ -41,6 +41,17 @@ class Progress(Value):
     of: int = Field(default=0, ge=0)
 
 
+class JobProgress(Value):
+    """How a job comes along, as the stream of its progress tells it."""
+
+    job_id: Digest
+    state: JobState
+    step: int = Field(default=0, ge=0, description="denoising steps finished, `of` all; 0 until the first one is")
+    of: int = Field(default=0, ge=0)
+    previews: int = Field(default=0, ge=0, description="made of it so far; the latest can be fetched")
+    ahead: int | None = Field(default=None, ge=0, description="jobs drawn before it; null unless it is queued")
+
+
 class JobStatus(Value):
     """The answer to PUT and GET /v1/images/{job_id}."""
 

@@ -5,27 +5,30 @@ Each port has several implementations and one contract suite in tests/contracts/
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from typing import NamedTuple, Protocol
+from collections.abc import AsyncGenerator, Callable
+from contextvars import ContextVar
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from interleavethinker.types import Brief, Critique, Drawing, ImageJob, ImageRef, Plan, Step, Verdict
 
 
 class Planning(NamedTuple):
-    """The end of a planner's stream: the whole plan, every raw answer (re-asked ones first), and what wrote it, as
-    name@revision."""
+    """The end of a planner's stream: the whole plan, every raw answer (re-asked ones first), what wrote it, as
+    name@revision, and the digest of the prompt pack that it was asked with."""
 
     plan: Plan
     raw: tuple[str, ...] = ()
     model: str = ""
+    pack: str = ""
 
 
 class Judgement(NamedTuple):
-    """A verdict with the raw answers it was read from, and what gave it, as name@revision."""
+    """A verdict with the raw answers it was read from, what gave it, as name@revision, and its prompt pack's digest."""
 
     verdict: Verdict
     raw: tuple[str, ...] = ()
     model: str = ""
+    pack: str = ""
 
 
 class Planner(Protocol):
@@ -43,10 +46,36 @@ class Critic(Protocol):
         ...
 
 
+class DrawProgress(NamedTuple):
+    """How far a drawing is. `done` denoising steps `of` all (0: not known yet); `previews` made of it so far; `ahead`:
+    the jobs that are drawn before it, None once it is being drawn and where the generator does not tell."""
+
+    job_id: str
+    done: int = 0
+    of: int = 0
+    previews: int = 0
+    ahead: int | None = None
+
+
+OnProgress = Callable[[DrawProgress], None]
+watching: ContextVar[OnProgress | None] = ContextVar("watching", default=None)
+"""Who is told how the drawings asked for in this context come along. A side channel: what is lost on it is lost, and
+nothing waits for it."""
+
+
+@runtime_checkable
+class Previews(Protocol):
+    """A generator that shows its drawings while it draws them."""
+
+    async def preview(self, job_id: str) -> bytes | None:
+        """The latest preview of a job, a small JPEG; None when there is none (any more). Raises Unavailable."""
+        ...
+
+
 class Generator(Protocol):
     async def draw(self, job: ImageJob) -> Drawing:
         """Draw the job, or return what was drawn before: idempotent by `job.id`. Raises DrawFailed, Canceled,
-        Unavailable."""
+        Unavailable. Tells whoever is `watching`, where it can."""
         ...
 
     async def foresee(self, job: ImageJob) -> None:

@@ -5,12 +5,13 @@ Nothing here serves /metrics (services/anatomy.py does) and nothing here is aske
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram, Info
@@ -19,16 +20,37 @@ from pydantic import BaseModel, ConfigDict
 from interleavethinker import http
 from interleavethinker.settings import load_section
 
+Role = Literal["planner", "critic", "generator"]
 Phase = Literal["plan", "queue", "draw", "judge"]
 
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 STEP_SECONDS = Histogram(
     "interleavethinker_step_seconds",
-    "Seconds per step, by phase: plan (the planner's answer), queue (waiting for a worker), draw, judge.",
-    ["phase"],
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
+    "Seconds of a run's work, by phase (plan, queue: waiting for a worker, draw, judge), step, attempt and generator.",
+    ["phase", "step", "attempt", "generator"],
+    buckets=_SECONDS,
 )
-for _phase in get_args(Phase):
-    STEP_SECONDS.labels(_phase)  # phases that have not happened yet are shown as zero, not as absent
+WORK_SECONDS = Histogram(
+    "interleavethinker_work_seconds",
+    "Seconds of a service's own work on one plan, verdict or drawing, by role and outcome: ok, failed, canceled.",
+    ["role", "outcome"],
+    buckets=_SECONDS,
+)
+QUEUE_SECONDS = Histogram(
+    "interleavethinker_draw_queue_seconds", "Seconds that a drawing waited for a worker.", buckets=_SECONDS
+)
+DOCUMENT_SECONDS = Histogram(
+    "interleavethinker_document_seconds",
+    "Seconds from the asking (or the asking for more) to the end of a run, by final status.",
+    ["status"],
+    buckets=(1, 2.5, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800),
+)
+FIRST_PICTURE_SECONDS = Histogram(
+    "interleavethinker_first_picture_seconds",
+    "Seconds from the asking to the first drawing.",
+    buckets=(0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 120, 300),
+)
+HINTS = Counter("interleavethinker_hints", "Drawings foreseen for the next step, by what came of them.", ["outcome"])
 RUNS = Counter("interleavethinker_runs", "Runs that ended, by final status.", ["status"])
 VERDICTS = Counter("interleavethinker_verdicts", "Verdicts on attempts, by outcome.", ["outcome"])
 MALFORMED = Counter("interleavethinker_malformed_answers", "Model answers that could not be read.", ["role", "reason"])
@@ -53,14 +75,29 @@ SERVICE_AWAY = Gauge("interleavethinker_service_away", "1 while calls to a servi
 SERVING = Info("interleavethinker_serving", "What is really loaded: model, backend, device, prompt pack.", ["service"])
 
 
+def step_group(index: int) -> str:
+    """A step's number as a label: few values, however long the document."""
+    return next((name for last, name in ((1, "1"), (4, "2-4"), (8, "5-8")) if index <= last), "9+")
+
+
+def attempt_group(number: int) -> str:
+    return str(number) if number < 3 else "3+"
+
+
 @contextmanager
-def timed(phase: Phase) -> Iterator[None]:
-    """Observe the seconds of a block, also when it raises."""
-    start = time.perf_counter()
+def timed(role: Role) -> Iterator[None]:
+    """Observe the seconds of a service's own work; `canceled` where its caller left, `failed` where it raises."""
+    start, outcome = time.perf_counter(), "ok"
     try:
         yield
+    except (asyncio.CancelledError, GeneratorExit):
+        outcome = "canceled"
+        raise
+    except BaseException:
+        outcome = "failed"
+        raise
     finally:
-        STEP_SECONDS.labels(phase).observe(time.perf_counter() - start)
+        WORK_SECONDS.labels(role, outcome).observe(time.perf_counter() - start)
 
 
 class LogSettings(BaseModel):

@@ -216,6 +216,7 @@ class Drawing(Value):
     draw_seconds: float = Field(default=0.0, ge=0)
     cost: Cost | None = Field(default=None, description="of a hosted model; null: drawn on own machines")
     reported: str = Field(default="", max_length=300, description="what a hosted server said of itself and its answer")
+    worker: str = Field(default="", description="the process that drew it")
 
 
 class Critique(Value):

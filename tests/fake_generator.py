@@ -9,7 +9,7 @@ import io
 from PIL import Image, UnidentifiedImageError
 
 from interleavethinker.errors import Canceled, DrawFailed, NotFound
-from interleavethinker.ports import Blobs, put_image
+from interleavethinker.ports import Blobs, DrawProgress, OnProgress, put_image, watching
 from interleavethinker.types import Drawing, ImageJob, Size
 
 STEP_SECONDS = 0.01
@@ -21,9 +21,13 @@ class FakeGenerator:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self._under_way: dict[str, asyncio.Task[Drawing]] = {}
+        self._told: dict[str, list[OnProgress]] = {}
+        self._shown: dict[str, bytes] = {}
         self.drawn: list[ImageJob] = []
 
     async def draw(self, job: ImageJob) -> Drawing:
+        if told := watching.get():
+            self._told.setdefault(job.id, []).append(told)
         if job.id not in self._under_way:
             self._under_way[job.id] = asyncio.create_task(self._draw(job))
         task = self._under_way[job.id]
@@ -47,6 +51,9 @@ class FakeGenerator:
             del self._under_way[job.id]
             task.cancel()
 
+    async def preview(self, job_id: str) -> bytes | None:
+        return self._shown.get(job_id)
+
     async def _draw(self, job: ImageJob) -> Drawing:
         for reference in job.references:
             try:
@@ -55,11 +62,18 @@ class FakeGenerator:
                 raise DrawFailed(f"reference {reference.digest} is not in the image store") from None
             except UnidentifiedImageError:
                 raise DrawFailed(f"reference {reference.digest} is no readable PNG, JPEG, WEBP picture") from None
-        for _ in range(job.params.num_inference_steps or 1):
+        colour = tuple(hashlib.sha256(job.id.encode()).digest()[:3])
+        steps = job.params.num_inference_steps or 1
+        for done in range(1, steps + 1):
             await asyncio.sleep(STEP_SECONDS)
+            small = io.BytesIO()
+            Image.new("RGB", (32, 32), colour).save(small, format="JPEG")
+            self._shown[job.id] = small.getvalue()
+            for told in self._told.get(job.id, []):
+                told(DrawProgress(job.id, done, steps, previews=min(done, steps - 1)))
+        self._told.pop(job.id, None)
         self.drawn.append(job)
         size = job.size or Size(width=64, height=64)
-        colour = tuple(hashlib.sha256(job.id.encode()).digest()[:3])
         out = io.BytesIO()
         Image.new("RGB", (size.width, size.height), colour).save(out, format="PNG")
         image = await put_image(self._blobs, out.getvalue(), width=size.width, height=size.height)

@@ -30,6 +30,7 @@ class Breaker:
     def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.name, self._clock = name, clock
         self._failures, self._rest, self._until = 0, FIRST_REST, 0.0
+        SERVICE_AWAY.labels(name)
 
     def check(self) -> None:
         """Before a call. Raises KnownAway while it is open and somebody else is the one who looks."""

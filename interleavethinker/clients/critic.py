@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from interleavethinker.clients.base import ServiceClient
 from interleavethinker.ports import Judgement
 from interleavethinker.types import Critique, Value, Verdict
@@ -21,6 +23,7 @@ class VerdictAnswer(Value):
     verdict: Verdict
     raw: tuple[str, ...]
     model: str = ""
+    pack: str = Field(default="", description="digest of the prompt pack")
 
 
 class CriticClient(ServiceClient):
@@ -31,4 +34,4 @@ class CriticClient(ServiceClient):
         asked = VerdictRequest(critique=critique)
         response = await self.call("POST", PATH, json=asked.model_dump(mode="json"))
         answer = VerdictAnswer.model_validate_json(response.content)
-        return Judgement(answer.verdict, answer.raw, answer.model)
+        return Judgement(answer.verdict, answer.raw, answer.model, answer.pack)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 
+import httpx2
 import structlog
+from pydantic import ValidationError
 
+from interleavethinker import http
 from interleavethinker.clients.base import ServiceClient
 from interleavethinker.errors import Canceled, DrawFailed, DrawRefused, InterleaveError, NotFound, Unavailable
-from interleavethinker.jobs import JobState, JobStatus, Priority
+from interleavethinker.jobs import JobProgress, JobState, JobStatus, Priority
+from interleavethinker.ports import DrawProgress, OnProgress, watching
 from interleavethinker.types import Drawing, ImageJob
 
 log = structlog.get_logger(__name__)
@@ -17,6 +22,9 @@ log = structlog.get_logger(__name__)
 WAIT_SECONDS = 30
 """How long one request waits for the ending before it asks again; well below usual proxies' 60 s."""
 HINT_SECONDS = 2.0
+DEAF_SECONDS = 1.0
+"""Before a stream of progress that was cut, or that is not there yet, is asked for again."""
+_STREAM = {"Accept": http.EVENT_STREAM}
 
 
 class GeneratorClient(ServiceClient):
@@ -48,18 +56,55 @@ class GeneratorClient(ServiceClient):
         except Unavailable as error:
             log.warning("a job could not be withdrawn", job_id=job.id, reason=error.detail)
 
-    async def _drawn(self, job: ImageJob) -> JobStatus:
-        status = await self._put(job)
-        while not status.state.final:
+    async def preview(self, job_id: str) -> bytes | None:
+        """The latest preview of a job; None when there is none."""
+        try:
+            return (await self._ask("GET", f"/v1/images/{job_id}/preview", None, None, None)).content
+        except NotFound:
+            return None
+
+    @asynccontextmanager
+    async def _telling(self, job: ImageJob, told: OnProgress | None) -> AsyncIterator[None]:
+        """Whoever is `watching` is told how the job comes along, meanwhile."""
+        telling = asyncio.create_task(self._tell(job.id, told)) if told else None
+        try:
+            yield
+        finally:
+            if telling:
+                telling.cancel()
+                await asyncio.gather(telling, return_exceptions=True)
+
+    async def _tell(self, job_id: str, told: OnProgress) -> None:
+        """From the stream of the job's progress, opened anew where it is cut. The drawing goes on without it."""
+        while True:
             try:
-                response = await self.call("GET", _path(job), params={"wait": WAIT_SECONDS})
-                status = JobStatus.model_validate_json(response.content)
-            except NotFound:  # the queue was emptied: asking again is always right
-                status = await self._put(job)
+                response = await self._open("GET", f"/v1/images/{job_id}/progress", None, None, _STREAM)
+                async with aclosing(response):
+                    async for event in http.read_sse(response.aiter_lines()):
+                        at = JobProgress.model_validate_json(event.data)
+                        told(DrawProgress(job_id, at.step, at.of, at.previews, at.ahead))
+                        if at.state.final:
+                            return
+            except (InterleaveError, httpx2.TransportError, ValidationError) as error:
+                log.debug("progress is not heard", job_id=job_id, reason=str(error))
+            await asyncio.sleep(DEAF_SECONDS)
+
+    async def _drawn(self, job: ImageJob) -> JobStatus:
+        told = watching.get()
+        status = await self._put(job, wait=0 if told else WAIT_SECONDS)
+        if status.state.final:
+            return status
+        async with self._telling(job, told):
+            while not status.state.final:
+                try:
+                    response = await self.call("GET", _path(job), params={"wait": WAIT_SECONDS})
+                    status = JobStatus.model_validate_json(response.content)
+                except NotFound:  # the queue was emptied: asking again is always right
+                    status = await self._put(job)
         return status
 
-    async def _put(self, job: ImageJob) -> JobStatus:
-        response = await self.call("PUT", _path(job), json=_body(job), params={"wait": WAIT_SECONDS})
+    async def _put(self, job: ImageJob, *, wait: int = WAIT_SECONDS) -> JobStatus:
+        response = await self.call("PUT", _path(job), json=_body(job), params={"wait": wait})
         return JobStatus.model_validate_json(response.content)
 
 

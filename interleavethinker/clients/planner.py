@@ -29,6 +29,7 @@ class PlanAnswer(Value):
     plan: Plan
     raw: tuple[str, ...]
     model: str = ""
+    pack: str = Field(default="", description="digest of the prompt pack")
 
 
 class PlannerClient(ServiceClient):
@@ -46,6 +47,6 @@ class PlannerClient(ServiceClient):
                     yield Step.model_validate_json(event.data)
                 elif event.event == "plan":
                     answer = PlanAnswer.model_validate_json(event.data)
-                    yield Planning(answer.plan, answer.raw, answer.model)
+                    yield Planning(answer.plan, answer.raw, answer.model, answer.pack)
                     return
         raise Unavailable(f"{self.base_url} ended its stream before the plan was whole")

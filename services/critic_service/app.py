@@ -66,7 +66,7 @@ def critic_app(service: CriticService) -> FastAPI:
     async def verdict(asked: VerdictRequest, request: Request) -> VerdictAnswer:
         """Judge one attempt. A caller who hangs up stops the model."""
         found = await _while_listening(request, service.judge(asked.critique))
-        return VerdictAnswer(verdict=found.verdict, raw=found.raw, model=found.model)
+        return VerdictAnswer(verdict=found.verdict, raw=found.raw, model=found.model, pack=found.pack)
 
     return app
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from typing import get_args
 
 from interleavethinker.chat import Chat
 from interleavethinker.chat.settings import served_model, trained_otherwise
 from interleavethinker.codec import CriticCodec, Message
+from interleavethinker.codec.damage import Reason
 from interleavethinker.codec.images import blank, cap_pixels, dimensions
 from interleavethinker.errors import ContentRefused, Malformed
 from interleavethinker.ports import Blobs, Judgement
@@ -30,6 +32,8 @@ class CriticService:
         self.blobs = blobs
         self.settings = settings
         self._model = served_model(settings)
+        for reason in get_args(Reason):
+            MALFORMED.labels("critic", reason)  # shown as zero, not as absent
 
     async def judge(self, critique: Critique) -> Judgement:
         """The verdict, and the raw answers, failed ones first. Abstains when no answer can be read within the re-asks,
@@ -37,7 +41,7 @@ class CriticService:
 
         Raises NotFound for an image that is not stored, BadRequest for one that cannot be read, Unavailable.
         """
-        with timed("judge"):
+        with timed("critic"):
             before, after = await self._pictures(critique)
             messages = self.codec.messages(critique.prompt, critique.last_prompt, before, after)
             raws: list[str] = []
@@ -56,7 +60,7 @@ class CriticService:
                 finally:
                     raws.append(answer.text)
         VERDICTS.labels(verdict.outcome).inc()
-        return Judgement(verdict, tuple(raws), self._model)
+        return Judgement(verdict, tuple(raws), self._model, self.codec.pack.digest)
 
     async def ready(self) -> list[str]:
         """What keeps the critic from judging."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated
 
 import redis.asyncio as aioredis
 from fastapi import Depends, FastAPI, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from interleavethinker import http
 from interleavethinker.errors import BadRequest, NotFound, Unavailable
-from interleavethinker.jobs import Cancellation, JobStatus, Priority
+from interleavethinker.jobs import Cancellation, JobProgress, JobStatus, Priority
 from interleavethinker.ports import Blobs
 from interleavethinker.types import ImageJob
 from services.anatomy import service_app
@@ -24,6 +25,7 @@ from services.generator_service.settings import GeneratorSettings
 
 ANYONE = "anyone"
 """Who wants a job, where no run is named."""
+QUIET_SECONDS = 15.0
 MOST_CONNECTIONS = 10_000
 """To Redis, whose own limit this is by default. Whoever waits for a job holds one, and the client's default of 100 is
 less than the runs that may wait."""
@@ -103,8 +105,37 @@ def build_app(settings: GeneratorSettings, redis_url: str, blobs: Blobs) -> Fast
         """How the job stands; with `wait`, as soon as it has ended."""
         status = await jobs.wait(job_id, min(wait, settings.max_wait_seconds)) if wait else await jobs.status(job_id)
         if status is None:
-            raise NotFound(f"there is no job {job_id}: PUT it (again), nothing is drawn twice")
+            raise _unknown(job_id)
         return status
+
+    @app.get(
+        "/v1/images/{job_id}/progress",
+        response_class=StreamingResponse,
+        responses={
+            200: {"description": "`progress` events, each a `JobProgress`.", "content": {http.EVENT_STREAM: {}}}
+        },
+    )
+    async def follow_job(job_id: JobId) -> StreamingResponse:
+        """How the job comes along, as server-sent events whenever that has changed; ends when the job has ended."""
+        progress = jobs.progress(job_id)
+        if (first := await anext(progress, None)) is None:
+            raise _unknown(job_id)
+        return StreamingResponse(
+            _as_sse(first, progress), media_type=http.EVENT_STREAM, headers={"Cache-Control": "no-store"}
+        )
+
+    @app.get(
+        "/v1/images/{job_id}/preview",
+        response_class=Response,
+        responses={200: {"description": "The preview.", "content": {"image/jpeg": {}}}},
+    )
+    async def get_preview(job_id: JobId) -> Response:
+        """The latest small picture of a job that is being drawn. It is gone soon after."""
+        if (data := await jobs.preview(job_id)) is None:
+            raise NotFound(
+                f"there is no preview of job {job_id}: it is not being drawn, or nobody follows its progress"
+            )
+        return Response(data, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     @app.delete("/v1/images/{job_id}")
     async def cancel_job(job_id: JobId) -> Cancellation:
@@ -112,6 +143,27 @@ def build_app(settings: GeneratorSettings, redis_url: str, blobs: Blobs) -> Fast
         return Cancellation(job_id=job_id, cancel=await jobs.cancel(job_id, *_holder()))
 
     return app
+
+
+async def _as_sse(first: JobProgress, rest: AsyncGenerator[JobProgress, None]) -> AsyncIterator[bytes]:
+    upcoming = asyncio.ensure_future(anext(rest, None))
+    try:
+        yield http.sse("progress", first)
+        while True:
+            done, _ = await asyncio.wait({upcoming}, timeout=QUIET_SECONDS)
+            if not done:
+                yield http.SSE_COMMENT
+            elif (told := upcoming.result()) is not None:
+                upcoming = asyncio.ensure_future(anext(rest, None))
+                yield http.sse("progress", told)
+            else:
+                return
+    finally:
+        upcoming.cancel()
+
+
+def _unknown(job_id: str) -> NotFound:
+    return NotFound(f"there is no job {job_id}: PUT it (again), nothing is drawn twice")
 
 
 def _holder() -> tuple[str, int]:

@@ -7,8 +7,9 @@ like over HTTP.
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from redis import RedisError
 
 from interleavethinker.errors import Unavailable
 from interleavethinker.events import Problem
-from interleavethinker.jobs import CancelAnswer, JobState, JobStatus, Priority, Progress
+from interleavethinker.jobs import CancelAnswer, JobProgress, JobState, JobStatus, Priority, Progress
 from interleavethinker.types import Cost, Drawing, ImageJob, Value
 from services.generator_service import transitions
 from services.generator_service.keys import Keys
@@ -62,7 +63,7 @@ class Jobs:
             models = {worker.model for worker in await self.workers()}
             model = models.pop() if len(models) == 1 else ""
             args: list[Any] = [job.model_dump_json(), priority, holder, model, self._settings.record_seconds, fence]
-            answer = await self._submit(keys=[self._keys.job(job.id)], args=args)
+            answer = await self._submit(keys=[self._keys.job(job.id), self._keys.waiting], args=args)
         if answer == "send":
             await asyncio.to_thread(self._send, job.id, priority)
         return await self.status(job.id) or JobStatus(job_id=job.id, state=JobState.QUEUED)
@@ -95,10 +96,41 @@ class Jobs:
                     return status
                 await news.get_message(timeout=min(left, LOOK_SECONDS))
 
+    async def progress(self, job_id: str) -> AsyncGenerator[JobProgress, None]:
+        """How the job comes along, now and whenever that has changed, until it has ended or is not known any more.
+
+        The worker's words come by pub/sub; the place among waiting jobs is looked at once a second.
+        """
+        told: JobProgress | None = None
+        async with _reaching(), self._redis.pubsub(ignore_subscribe_messages=True) as news:
+            await news.subscribe(self._keys.job(job_id), self._keys.progress(job_id))
+            while (now := await self._progress(job_id)) is not None:
+                if now != told:
+                    yield (told := now)
+                if now.state.final:
+                    return
+                await news.get_message(timeout=LOOK_SECONDS)
+
+    async def preview(self, job_id: str) -> bytes | None:
+        """The latest preview of the job, a JPEG; None when there is none."""
+        async with _reaching():
+            found = await self._redis.get(self._keys.preview(job_id))
+        return base64.b64decode(found) if found else None
+
+    async def _progress(self, job_id: str) -> JobProgress | None:
+        fields = ("state", "step", "of", "previews")
+        state, step, of, previews = await self._redis.hmget(self._keys.job(job_id), fields)
+        if state is None:
+            return None
+        queued = state == JobState.QUEUED
+        ahead = await self._redis.zrank(self._keys.waiting, self._keys.job(job_id)) if queued else None
+        counts = {"step": step or 0, "of": of or 0, "previews": previews or 0, "ahead": ahead}
+        return JobProgress(job_id=job_id, state=JobState(str(state)), **counts)
+
     async def cancel(self, job_id: str, holder: str, fence: int = 0) -> CancelAnswer:
         """Withdraw the holder's wish; the job stops at its next step when nobody else wants it. A wish with a higher
         fence stays."""
-        keys = [self._keys.job(job_id), self._keys.endings]
+        keys = [self._keys.job(job_id), self._keys.endings, self._keys.waiting]
         async with _reaching():
             answer = await self._cancel(keys=keys, args=[holder, Ending(outcome="canceled").model_dump_json(), fence])
         return CancelAnswer(answer)
@@ -141,7 +173,7 @@ class Jobs:
             lost.model_dump_json(),
             Ending(outcome="failed").model_dump_json(),
         ]
-        queue = await self._revive(keys=[self._keys.job(job_id), self._keys.endings], args=args)
+        queue = await self._revive(keys=[self._keys.job(job_id), self._keys.endings, self._keys.waiting], args=args)
         if queue:
             await asyncio.to_thread(self._send, job_id, Priority(queue))
 

@@ -16,8 +16,24 @@ class Keys(NamedTuple):
     def job(self, job_id: str) -> str:
         """The job's record, and the channel on which its ending is published. Each tenant (`http.tenant`) has its own:
         what was drawn for one is not there for another, so that nobody learns by asking what others have asked for."""
+        return self._of_job("job", job_id)
+
+    def progress(self, job_id: str) -> str:
+        """The channel on which it is said how the job comes along."""
+        return self._of_job("progress", job_id)
+
+    def preview(self, job_id: str) -> str:
+        """The latest preview of the job, base64; exists for a short while."""
+        return self._of_job("preview", job_id)
+
+    @property
+    def waiting(self) -> str:
+        """The queued jobs of normal priority (their records' names) by when they were queued."""
+        return f"{self.namespace}:waiting"
+
+    def _of_job(self, what: str, job_id: str) -> str:
         owner = http.tenant.get()
-        return f"{self.namespace}:job:{job_id}" if owner is None else f"{self.namespace}:job:{owner}:{job_id}"
+        return f"{self.namespace}:{what}:{job_id}" if owner is None else f"{self.namespace}:{what}:{owner}:{job_id}"
 
     def lease(self, lease: str) -> str:
         """Exists while the worker that holds the lease is alive."""

@@ -5,7 +5,9 @@ A claim gives a `Lease`: whoever holds another one, or an older one, can neither
 
 from __future__ import annotations
 
+import base64
 import uuid
+from contextlib import suppress
 from typing import Literal
 
 import redis
@@ -37,13 +39,14 @@ class Desk:
         self.send, self.keys = send, Keys(settings.namespace)
         self._claim = client.register_script(transitions.CLAIM)
         self.advance = client.register_script(transitions.ADVANCE)
+        self.show = client.register_script(transitions.SHOW)
         self.finish = client.register_script(transitions.FINISH)
         self.record_seconds = settings.record_seconds
 
     def claim(self, job_id: str) -> Lease | None:
         """The job, if it is there to be drawn; None when it is taken, done, canceled or unknown."""
         token = uuid.uuid4().hex
-        keys = [self.keys.job(job_id), self.keys.lease(token)]
+        keys = [self.keys.job(job_id), self.keys.lease(token), self.keys.waiting, self.keys.progress(job_id)]
         found = self._claim(keys=keys, args=[token, self._worker, int(self._settings.lease_seconds * 1000)])
         return Lease(self, job_id, token, job_json=found[0], queue_seconds=float(found[1])) if found else None
 
@@ -58,16 +61,28 @@ class Lease:
         self.tally = Tally()
         self._desk = desk
 
-    def advance(self, step: int, of: int) -> None:
-        """Report a finished step. Raises CancelRequested or LeaseLost when the drawing should stop."""
+    def advance(self, step: int, of: int) -> bool:
+        """Report a finished step; whether somebody listens. Raises CancelRequested or LeaseLost when the drawing should
+        stop."""
+        keys = self._desk.keys
         try:
-            answer = self._desk.advance(keys=[self._desk.keys.job(self.job_id)], args=[self.token, step, of])
+            answer = self._desk.advance(
+                keys=[keys.job(self.job_id), keys.progress(self.job_id)], args=[self.token, step, of]
+            )
         except redis.RedisError:  # progress that nobody can read is no reason to stop drawing
-            return
+            return False
         if answer == "cancel":
             raise CancelRequested
         if answer == "lost":
             raise LeaseLost
+        return bool(answer == "seen")
+
+    def show(self, preview: bytes, seconds: float) -> None:
+        """Let a small encoded picture of the drawing as it is be seen for so long. One that cannot be is dropped."""
+        keys = self._desk.keys
+        names = [keys.job(self.job_id), keys.progress(self.job_id), keys.preview(self.job_id)]
+        with suppress(redis.RedisError):
+            self._desk.show(keys=names, args=[self.token, base64.b64encode(preview), int(seconds * 1000)])
 
     def done(self, drawing: Drawing) -> None:
         ending = self._ending("done", draw_seconds=drawing.draw_seconds)
@@ -92,7 +107,7 @@ class Lease:
     def _end(self, state: JobState, field: str, value: str, ending: Ending, model: str = "") -> None:
         desk = self._desk
         answer = desk.finish(
-            keys=[desk.keys.job(self.job_id), desk.keys.endings],
+            keys=[desk.keys.job(self.job_id), desk.keys.endings, desk.keys.waiting],
             args=[self.token, state, field, value, model, desk.record_seconds, ending.model_dump_json()],
         )
         if answer == "lost":

@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from interleavethinker.errors import Unavailable
-from interleavethinker.telemetry import SERVING, STEP_SECONDS
+from interleavethinker.telemetry import QUEUE_SECONDS, SERVING, WORK_SECONDS
 from services.generator_service.jobs import Ending, Jobs
 
 log = structlog.get_logger(__name__)
@@ -27,6 +27,11 @@ COST = Counter(
 )
 WAITING = Gauge("interleavethinker_draw_queue_length", "Jobs that wait for a worker, by priority.", ["priority"])
 WORKERS = Gauge("interleavethinker_draw_workers", "Live workers with their model loaded.")
+
+_AS_OUTCOME = {"done": "ok", "failed": "failed", "canceled": "canceled"}
+for _ending, _outcome in _AS_OUTCOME.items():
+    DRAWS.labels(_ending)
+    WORK_SECONDS.labels("generator", _outcome)
 
 
 async def keep_count(jobs: Jobs) -> None:
@@ -50,9 +55,9 @@ def count(ending: Ending) -> None:
     if ending.cost:
         COST.labels(ending.cost.currency).inc(ending.cost.amount)
     if ending.queue_seconds is not None:
-        STEP_SECONDS.labels("queue").observe(ending.queue_seconds)
+        QUEUE_SECONDS.observe(ending.queue_seconds)
     if ending.draw_seconds is not None:
-        STEP_SECONDS.labels("draw").observe(ending.draw_seconds)
+        WORK_SECONDS.labels("generator", _AS_OUTCOME[ending.outcome]).observe(ending.draw_seconds)
 
 
 async def _refresh(jobs: Jobs) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import redis
 import structlog
@@ -34,11 +35,20 @@ class Presence(Value):
 class Heartbeat:
     """Renews the worker's presence, and the leases that it holds while it draws. Use as a context manager.
 
-    Both run out `lease_seconds` after the process dies, which is how others learn of it.
+    Both run out `lease_seconds` after the process dies, which is how others learn of it. `alive_file` is touched each
+    time too, for a probe on the same machine that cannot ask over HTTP.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys, presence: Presence, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        presence: Presence,
+        lease_seconds: float,
+        alive_file: Path | None = None,
+    ) -> None:
         self._leases: set[str] = set()
+        self._alive_file = alive_file
         self._redis, self._keys, self._presence = client, keys, presence
         self._milliseconds = int(lease_seconds * 1000)
         self._interval = lease_seconds / 4
@@ -72,6 +82,8 @@ class Heartbeat:
                 log.warning("Redis does not take the heartbeat", error=str(error))
 
     def _beat(self) -> None:
+        if self._alive_file:
+            self._alive_file.touch()
         with self._redis.pipeline(transaction=False) as beat:
             beat.sadd(self._keys.workers, self._presence.worker)
             beat.set(self._keys.worker(self._presence.worker), self._presence.model_dump_json(), px=self._milliseconds)

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.generator_service.hosted.settings import HostedSettings
+
+
+class PreviewSettings(BaseModel):
+    """Small pictures of a drawing while it is made, for whoever follows it. Nobody follows: none is made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    on: bool = Field(default=True, description="false: only the denoising steps are told")
+    side: int = Field(default=256, ge=32, le=512, description="at most so many pixels a side")
+    per_second: float = Field(default=5.0, gt=0, le=30, description="at most so many of one drawing")
+    share: float = Field(
+        default=0.1, gt=0, le=1, description="previews pause so that they cost at most this part of a drawing's time"
+    )
+    fastest_step: float = Field(
+        default=0.01,
+        ge=0,
+        description="no previews where denoising steps take fewer seconds: the picture is soon there",
+    )
+    seconds: float = Field(default=60.0, gt=0, description="how long Redis keeps the latest one")
 
 
 class GeneratorSettings(BaseModel):
@@ -48,12 +68,15 @@ class GeneratorSettings(BaseModel):
         default=None, ge=256, description="a larger reference is scaled down to this before the model sees it"
     )
 
+    previews: PreviewSettings = PreviewSettings()
+
     host: str = "127.0.0.1"
     port: int = Field(default=8083, ge=0, le=65535)
     namespace: str = Field(default="generator", pattern=r"^[\w-]+$", description="first part of every Redis key")
 
     record_seconds: int = Field(default=24 * 3600, ge=1, description="how long a job's record is kept")
     lease_seconds: float = Field(default=5.0, gt=0, description="a worker that is silent for so long has lost its job")
+    alive_file: Path | None = Field(default=None, description="touched by a worker that lives, for a machine's probes")
     max_losses: int = Field(default=3, ge=1, description="so many workers may die drawing one job before it is failed")
     longest_draw_seconds: int = Field(default=3600, ge=1, description="no drawing may take longer than this")
     max_wait_seconds: float = Field(default=60.0, gt=0, description="the longest `wait` of one request")

@@ -7,8 +7,9 @@ A job is one hash, KEYS[1]:
   state, priority, job (JSON), queued_at, sent_at, started_at (seconds), step, of, lease (unique for each start; its own
   key lives as long as the worker renews it), worker, losses, cancel, drawing or problem (JSON), model (what drew it),
   and `for:<holder>` for each run that wants it: the run's fence, so that an orchestrator that lost a run cannot
-  withdraw the wish of the one that has it now.
-Endings are also pushed onto a list, KEYS[2], from which one API process counts each exactly once.
+  withdraw the wish of the one that has it now; previews (how many were made).
+Endings are also pushed onto a list, KEYS[2], from which one API process counts each exactly once. Jobs of normal
+priority that wait are in a sorted set, so that each can be told how many come before it; nothing depends on it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ local function finish(state, field, value, ending)
   redis.call('HDEL', KEYS[1], 'lease', 'worker', 'cancel')
   redis.call('RPUSH', KEYS[2], ending)
   redis.call('LTRIM', KEYS[2], -10000, -1)
+  redis.call('ZREM', KEYS[3], KEYS[1])
   redis.call('PUBLISH', KEYS[1], state)
 end
 """
@@ -32,7 +34,7 @@ end
 SUBMIT = (
     _NOW
     + """
--- ARGV: job, priority, holder, model now served ('' where unknown), ttl, fence.
+-- KEYS[2]: the waiting jobs. ARGV: job, priority, holder, model now served ('' where unknown), ttl, fence.
 -- Returns 'send' when a message must be sent.
 local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'done' and ARGV[4] ~= '' and redis.call('HGET', KEYS[1], 'model') ~= ARGV[4] then state = false end
@@ -44,6 +46,11 @@ if not state or state == 'failed' or state == 'canceled' then
 elseif ARGV[2] == 'normal' and redis.call('HGET', KEYS[1], 'priority') == 'speculative' then
   redis.call('HSET', KEYS[1], 'priority', 'normal', 'sent_at', now)
   if state == 'queued' then answer = 'send' end
+end
+if answer == 'send' and ARGV[2] == 'normal' then
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[5])
+  redis.call('ZADD', KEYS[2], now, KEYS[1])
+  redis.call('EXPIRE', KEYS[2], ARGV[5])
 end
 redis.call('HDEL', KEYS[1], 'cancel')
 local wish = 'for:' .. ARGV[3]
@@ -57,7 +64,8 @@ return answer
 CANCEL = (
     _END
     + """
--- ARGV: holder, ending, fence. Withdraws one holder's wish; the job stops when nobody else has one.
+-- KEYS[3]: the waiting jobs. ARGV: holder, ending, fence.
+-- Withdraws one holder's wish; the job stops when nobody else has one.
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 'unknown' end
 if state ~= 'queued' and state ~= 'drawing' then return 'already_done' end
@@ -80,7 +88,7 @@ REVIVE = (
     _NOW
     + _END
     + """
--- ARGV: prefix of the leases' keys, patience in seconds, losses allowed, problem, ending.
+-- KEYS[3]: the waiting jobs. ARGV: prefix of the leases' keys, patience in seconds, losses allowed, problem, ending.
 -- A drawing job whose lease ran out is queued again, and failed when it took too many workers with it; a queued job
 -- whose message may be lost is sent again (one too many does no harm). Returns the queue to send to, or nothing.
 local state = redis.call('HGET', KEYS[1], 'state')
@@ -92,6 +100,7 @@ if state == 'drawing' then
   end
   redis.call('HSET', KEYS[1], 'state', 'queued', 'sent_at', now, 'step', 0)
   redis.call('HDEL', KEYS[1], 'lease', 'worker')
+  redis.call('ZADD', KEYS[3], redis.call('HGET', KEYS[1], 'queued_at'), KEYS[1])
   return redis.call('HGET', KEYS[1], 'priority')
 elseif state == 'queued' and now - redis.call('HGET', KEYS[1], 'sent_at') > tonumber(ARGV[2]) then
   redis.call('HSET', KEYS[1], 'sent_at', now)
@@ -104,20 +113,34 @@ return false
 CLAIM = (
     _NOW
     + """
--- KEYS[2]: the lease's own key. ARGV: lease, worker, lease's milliseconds.
+-- KEYS[2]: the lease's own key. KEYS[3]: the waiting jobs. KEYS[4]: the channel of the job's progress.
+-- ARGV: lease, worker, lease's milliseconds.
 -- Returns {job, seconds in the queue}, or nothing when the job is not there to be drawn.
 if redis.call('HGET', KEYS[1], 'state') ~= 'queued' then return false end
 redis.call('HSET', KEYS[1], 'state', 'drawing', 'lease', ARGV[1], 'worker', ARGV[2], 'started_at', now, 'step', 0)
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+redis.call('ZREM', KEYS[3], KEYS[1])
+redis.call('PUBLISH', KEYS[4], 'drawing')
 return {redis.call('HGET', KEYS[1], 'job'), tostring(now - redis.call('HGET', KEYS[1], 'queued_at'))}
 """
 )
 
 ADVANCE = """
--- ARGV: lease, step, of. Returns 'go', 'cancel' or 'lost'.
+-- KEYS[2]: the channel of the job's progress. ARGV: lease, step, of.
+-- Returns 'cancel', 'lost', 'seen' when somebody listens to the progress, else 'go'.
 if redis.call('HGET', KEYS[1], 'lease') ~= ARGV[1] then return 'lost' end
 redis.call('HSET', KEYS[1], 'step', ARGV[2], 'of', ARGV[3])
 if redis.call('HGET', KEYS[1], 'cancel') then return 'cancel' end
+if redis.call('PUBLISH', KEYS[2], ARGV[2]) > 0 then return 'seen' end
+return 'go'
+"""
+
+SHOW = """
+-- KEYS[2]: the channel of the job's progress. KEYS[3]: the preview's own key. ARGV: lease, preview, its milliseconds.
+if redis.call('HGET', KEYS[1], 'lease') ~= ARGV[1] then return 'lost' end
+redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
+redis.call('HINCRBY', KEYS[1], 'previews', 1)
+redis.call('PUBLISH', KEYS[2], 'preview')
 return 'go'
 """
 
@@ -125,12 +148,14 @@ FINISH = (
     _NOW
     + _END
     + """
--- ARGV: lease, state, field, value, model, ttl, ending. The fenced commit: only the lease's owner can end the job.
+-- KEYS[3]: the waiting jobs. ARGV: lease, state, field, value, model, ttl, ending.
+-- The fenced commit: only the lease's owner can end the job.
 -- Returns 'ended', 'lost', or the queue to send a message to when a job that stopped is wanted again by now.
 if redis.call('HGET', KEYS[1], 'lease') ~= ARGV[1] then return 'lost' end
 if ARGV[2] == 'canceled' and not redis.call('HGET', KEYS[1], 'cancel') then
   redis.call('HSET', KEYS[1], 'state', 'queued', 'sent_at', now, 'step', 0)
   redis.call('HDEL', KEYS[1], 'lease', 'worker')
+  redis.call('ZADD', KEYS[3], redis.call('HGET', KEYS[1], 'queued_at'), KEYS[1])
   return redis.call('HGET', KEYS[1], 'priority')
 end
 redis.call('HSET', KEYS[1], 'model', ARGV[5])

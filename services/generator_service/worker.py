@@ -33,6 +33,7 @@ from services.generator_service.keys import QUEUES, Keys
 from services.generator_service.lease import CancelRequested, Desk, Lease, LeaseLost
 from services.generator_service.pictures import marked_png, open_reference
 from services.generator_service.presence import Heartbeat, Presence
+from services.generator_service.previews import Shown
 from services.generator_service.queue import TASK, celery_app, sender
 from services.generator_service.settings import GeneratorSettings
 
@@ -46,10 +47,18 @@ class Worker:
     """Draws what messages point at."""
 
     def __init__(
-        self, backend: Backend, loaded: Loaded, desk: Desk, heartbeat: Heartbeat, blobs: Blobs, max_pixels: int
+        self,
+        backend: Backend,
+        loaded: Loaded,
+        desk: Desk,
+        heartbeat: Heartbeat,
+        blobs: Blobs,
+        settings: GeneratorSettings,
+        name: str,
     ) -> None:
         self._backend, self._loaded, self._desk = backend, loaded, desk
-        self._heartbeat, self._blobs, self._max_pixels = heartbeat, blobs, max_pixels
+        self._heartbeat, self._blobs, self._name = heartbeat, blobs, name
+        self._max_pixels, self._previews = settings.max_pixels, settings.previews
 
     def draw(
         self, job_id: str, run_id: str | None = None, request_id: str | None = None, tenant: str | None = None
@@ -97,7 +106,7 @@ class Worker:
         start = time.perf_counter()
         job = ImageJob.model_validate_json(lease.job_json)
         references = asyncio.run(self._references(job))
-        picture = self._backend.draw(job, references, lease.advance)
+        picture = self._backend.draw(job, references, Shown(lease, self._previews))
         data = marked_png(picture, job, self._loaded.model)
         image = asyncio.run(put_image(self._blobs, data, width=picture.width, height=picture.height))
         return Drawing(
@@ -108,6 +117,7 @@ class Worker:
             draw_seconds=time.perf_counter() - start,
             cost=lease.tally.cost,
             reported=lease.tally.reported,
+            worker=self._name,
         )
 
     async def _references(self, job: ImageJob) -> list[Image.Image]:
@@ -143,9 +153,10 @@ def work(settings: GeneratorSettings, redis_url: str, blobs: Blobs) -> None:
     )
     app = celery_app(settings, redis_url)
     desk = Desk(client, sender(app), settings, name)
-    with Heartbeat(client, Keys(settings.namespace), presence, settings.lease_seconds) as heartbeat:
+    keys = Keys(settings.namespace)
+    with Heartbeat(client, keys, presence, settings.lease_seconds, settings.alive_file) as heartbeat:
         log.info("ready to draw", **presence.model_dump())
-        worker = Worker(backend, loaded, desk, heartbeat, blobs, settings.max_pixels)
+        worker = Worker(backend, loaded, desk, heartbeat, blobs, settings, name)
         _consume(app, worker, name, at_once)
 
 

@@ -14,20 +14,25 @@ from fastapi import Depends, Header, Path, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from interleavethinker import http
+from interleavethinker.document import fold
 from interleavethinker.events import Status
 from interleavethinker.ports import Blobs
 from interleavethinker.types import Value
 from services.anatomy import PROBLEM
+from services.orchestrator.board import Board
 from services.orchestrator.door import EVENT_TYPES, WebhookAsk
+from services.orchestrator.following import Following, Turns
 from services.orchestrator.idempotency import FORM, Key
 from services.orchestrator.intake import Fetch
 from services.orchestrator.journal import Begun, Journal, RunSummary
 from services.orchestrator.links import Signer
 from services.orchestrator.outbox import Hook
+from services.orchestrator.pace import Pace
 from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards
 from services.orchestrator.settings import OrchestratorSettings
-from services.orchestrator.stream import as_sse
+from services.orchestrator.stream import PROGRESS, as_sse
+from services.orchestrator.thumbnails import Thumbnails
 from services.orchestrator.views import DocumentView, Links, RunView
 from services.orchestrator.waiting import Place, positions, waiting
 from services.orchestrator.webhooks import Webhooks
@@ -38,11 +43,18 @@ EVENTS: dict[str, Any] = {
         "schema": {
             "type": "object",
             "title": "Server-sent event",
-            "required": ["id", "event", "data"],
+            "required": ["event", "data"],
             "properties": {
-                "id": {"type": "string", "description": "the event's number; send it as Last-Event-ID to go on"},
-                "event": {"type": "string", "enum": EVENT_TYPES},
-                "data": {"type": "string", "contentMediaType": "application/json", "description": "a `Recorded`"},
+                "id": {
+                    "type": "string",
+                    "description": "the event's number; send it as Last-Event-ID to go on. `progress` has none",
+                },
+                "event": {"type": "string", "enum": [*EVENT_TYPES, PROGRESS]},
+                "data": {
+                    "type": "string",
+                    "contentMediaType": "application/json",
+                    "description": "a `Recorded`; of `progress`, a `ProgressEvent`",
+                },
             },
         }
     }
@@ -60,6 +72,13 @@ class House(NamedTuple):
     signer: Signer | None
     fetch: Fetch
     guards: Guards
+    turns: Turns
+    thumbnails: Thumbnails
+
+    @property
+    def board(self) -> Board:
+        """How the drawings under way come along."""
+        return self.journal.news.board
 
     @property
     def retention(self) -> timedelta | None:
@@ -82,10 +101,25 @@ class House(NamedTuple):
 
     async def view(self, request: Request, run_id: str) -> DocumentView:
         """The run's document as it stands, and where it stands in the queue."""
-        document = await self.journal.document(run_id)
+        recorded, pace = await self.journal.events(run_id), Pace()
+        document = fold(recorded)
+        for each in recorded:
+            pace.observe(each)
         places = await self._places([run_id] if document.status is Status.QUEUED else [])
         base_url, place = self.base_url(request), places.get(run_id)
-        return DocumentView.of(document, base_url, place=place, signer=self.signer, retention=self.retention)
+        view = DocumentView.of(document, base_url, place=place, signer=self.signer, retention=self.retention)
+        return view if document.status.final else view.model_copy(update={"progress": pace.progress()})
+
+    def following(self, request: Request, run_id: str) -> Following:
+        """A follower of the run who calls by this request."""
+        run = Links.of(run_id, self.base_url(request)).self
+
+        def preview_url(step: int, number: int, seen: int) -> str:
+            path = f"steps/{step}/attempts/{number}/preview"
+            signed = f"&{self.signer.query(run_id, path)}" if self.signer else ""
+            return f"{run}/{path}?seen={seen}{signed}"
+
+        return Following(self.journal, self.board, self.turns, run_id, preview_url)
 
     async def _places(self, run_ids: Sequence[str]) -> dict[str, Place]:
         if not run_ids:
@@ -173,7 +207,7 @@ async def answer(house: House, begun: Begun, request: Request, prefer: str, acce
     if begun.replayed:
         headers[REPLAYED] = "true"
     if http.EVENT_STREAM in accept:
-        return stream(house, run_id, 0 if begun.replayed else after, headers)
+        return stream(house.following(request, run_id), 0 if begun.replayed else after, headers)
     if wished := re.search(r"\bwait=(\d+)", prefer):
         seconds = min(float(wished[1]), house.settings.wait_seconds)
         headers["Preference-Applied"] = f"wait={seconds:.0f}"
@@ -184,7 +218,7 @@ async def answer(house: House, begun: Begun, request: Request, prefer: str, acce
     return JSONResponse(run.model_dump(mode="json"), status_code=202, headers=headers)
 
 
-def stream(house: House, run_id: str, after: int, headers: dict[str, str]) -> StreamingResponse:
+def stream(following: Following, after: int, headers: dict[str, str], *, progress: bool = True) -> StreamingResponse:
     quiet = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # no proxy may hold events back
-    events = as_sse(house.journal.follow(run_id, after=after))
+    events = as_sse(following.events(after), following.progress() if progress else None)
     return StreamingResponse(events, media_type=http.EVENT_STREAM, headers=headers | quiet)

@@ -31,12 +31,13 @@ from services.orchestrator.answers import (
 from services.orchestrator.door import Ask
 from services.orchestrator.edits import has_budget
 from services.orchestrator.rounds import draws_of
+from services.orchestrator.thumbnails import MEDIA_TYPE, Width
 from services.orchestrator.views import CancelView, DocumentView, RunList
 from services.orchestrator.wishes import ResumeAsk
 from services.strict import StrictRoute
 
 EVENT_STREAM: dict[str, Any] = {
-    "description": "The events, each with its number as `id`; ends after the last `finished`.",
+    "description": "The events, each with its number as `id`, `progress` without one; ends after the last `finished`.",
     "content": EVENTS,
 }
 router = APIRouter(tags=["documents"], route_class=StrictRoute)
@@ -93,22 +94,25 @@ async def read_run(run_id: RunId, request: Request, house: InHouse) -> DocumentV
 )
 async def follow_run(
     run_id: RunId,
+    request: Request,
     house: InHouse,
     after: Annotated[int, Query(ge=0, lt=2**31, description="only events with a higher number")] = 0,
     last_event_id: Annotated[
         int, Header(ge=0, lt=2**31, description="the same, as a browser sends it when it reconnects")
     ] = 0,
+    progress: Annotated[bool, Query(description="also how the drawing under way comes along")] = True,
 ) -> Response:
     """The run's events as they happen, from the first one on or from where the caller left off."""
     await house.journal.run(run_id)  # an unknown run is a 404, not an empty stream
-    return stream(house, run_id, max(after, last_event_id), {http.RUN_ID: run_id})
+    following = house.following(request, run_id)
+    return stream(following, max(after, last_event_id), {http.RUN_ID: run_id}, progress=progress)
 
 
 @router.get(
     "/interleave/{run_id}/images/{digest}",
     response_class=Response,
     responses={
-        200: {"description": "The picture.", "content": {"image/png": {}}},
+        200: {"description": "The picture.", "content": {"image/png": {}, MEDIA_TYPE: {}}},
         304: {"description": "Unchanged."},
         **problems(404, 422),
     },
@@ -117,16 +121,23 @@ async def read_image(
     run_id: RunId,
     digest: Annotated[str, Path(pattern="^[0-9a-f]{64}$")],
     house: InHouse,
+    width: Annotated[
+        Width | None, Query(description="scaled down to so many pixels, as WebP; a narrower picture comes as it is")
+    ] = None,
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
     """A picture of this run: one of the request's, or any attempt's. It never changes, so it may be cached for ever."""
     image = (await house.journal.document(run_id)).images.get(digest)
     if image is None:
         raise NotFound(f"run {run_id} has no image {digest}")
-    headers = {"ETag": f'"{digest}"', "Cache-Control": "private, max-age=31536000, immutable"}
-    if digest in if_none_match:
+    small = width if width and width < image.width else None
+    tag = f'"{digest}-{small}"' if small else f'"{digest}"'
+    headers = {"ETag": tag, "Cache-Control": "private, max-age=31536000, immutable"}
+    if tag in if_none_match:
         return Response(status_code=304, headers=headers)
     headers["X-Content-Type-Options"] = "nosniff"
+    if small:
+        return Response(await house.thumbnails.of(image, small), media_type=MEDIA_TYPE, headers=headers)
     return Response(await house.blobs.get(digest), media_type=image.media_type, headers=headers)
 
 

@@ -71,7 +71,8 @@ class Claims:
                 log.exception("looking for runs failed")
                 await asyncio.sleep(pause)
             with suppress(TimeoutError):  # then look anyway: leases must be renewed
-                await asyncio.wait_for(self._news.work.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._news.work.wait()
 
     async def _look(self) -> None:
         held = await self._leases.renew(list(self._under_way))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from interleavethinker.errors import BadRequest, DrawFailed
-from interleavethinker.ports import Generator
+from interleavethinker.ports import Generator, Previews
 from interleavethinker.types import Drawing, ImageJob
 from services.orchestrator.settings import OrchestratorSettings
 
@@ -39,6 +39,11 @@ class Generators:
         """Raises BadRequest for a name that is not offered; it says which ones are."""
         if name is not None and name not in self._offered:
             raise BadRequest(f"generator: there is no {name!r}; there are {', '.join(self.names)}", known=self.names)
+
+    def showing(self, name: str | None) -> Previews | None:
+        """The same generator, where it shows its drawings while it draws them."""
+        generator = self.named(name)[1]
+        return generator if isinstance(generator, Previews) else None
 
     def named(self, name: str | None) -> tuple[str, Generator]:
         """The generator and its name. One that was offered when the run began and is not any more draws nothing."""

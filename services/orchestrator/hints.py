@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Self
 
 from interleavethinker.ports import Generator
+from interleavethinker.telemetry import HINTS
 from interleavethinker.types import Drawing, ImageJob
 
 
@@ -27,13 +28,16 @@ class Hints:
             await self.forget(job)
 
     async def draw(self, job: ImageJob) -> Drawing:
-        self._open.pop(job.id, None)
+        if self._open.pop(job.id, None):
+            HINTS.labels("used").inc()
         return await self._generator.draw(job)
 
     async def foresee(self, job: ImageJob) -> None:
         self._open[job.id] = job
+        HINTS.labels("given").inc()
         await self._generator.foresee(job)
 
     async def forget(self, job: ImageJob) -> None:
-        self._open.pop(job.id, None)
+        if self._open.pop(job.id, None):
+            HINTS.labels("withdrawn").inc()
         await self._generator.forget(job)

@@ -27,7 +27,7 @@ from interleavethinker.events import EVENT, Created, Event, Finished, PlanAwaite
 from interleavethinker.types import InterleaveRequest
 from services.orchestrator import outbox
 from services.orchestrator.idempotency import Key, claim, lookup
-from services.orchestrator.news import News, announce
+from services.orchestrator.news import News, announce, announce_progress
 from services.orchestrator.outbox import Hook, Outbox
 from services.orchestrator.reaching import JournalAway, answering
 from services.orchestrator.schema import migrate
@@ -80,15 +80,16 @@ class Journal:
 
     async def __aenter__(self) -> Self:
         await migrate(self._url)
-        self.news = News()
-        hearing = self.engine.dialect.name == "postgresql"
-        self._hearing = asyncio.create_task(self.news.listen(self._url)) if hearing else None
+        shared = self.engine.dialect.name == "postgresql"
+        self.news = News(shared=shared)
+        talking = [self.news.listen(self._url), announce_progress(self.engine, self.news.board)] if shared else []
+        self._talking = [asyncio.create_task(each) for each in talking]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._hearing:
-            self._hearing.cancel()
-            await asyncio.gather(self._hearing, return_exceptions=True)
+        for task in self._talking:
+            task.cancel()
+        await asyncio.gather(*self._talking, return_exceptions=True)
         await self.engine.dispose()
 
     @property

@@ -1,7 +1,7 @@
 """Links to pictures that open without a key, for a while: for pages and <img> tags, which cannot send headers.
 
-A link names one picture of one run and the second at which it ends; the signature is over all three, so that none can
-be changed. Deliberately not here: whether the run has that picture (the route looks).
+A link names one picture of one run, or the preview of one attempt, and the second at which it ends; the signature is
+over all three, so that none can be changed. Deliberately not here: whether the run has that picture (the route looks).
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-_PICTURE = re.compile(r"/interleave/(?P<run>[\w-]{1,64})/images/(?P<digest>[0-9a-f]{64})", re.ASCII)
+_PICTURE = re.compile(
+    r"/interleave/(?P<run>[\w-]{1,64})/"
+    r"(?:images/(?P<digest>[0-9a-f]{64})|(?P<preview>steps/\d{1,7}/attempts/\d{1,7}/preview))",
+    re.ASCII,
+)
 _SECONDS = re.compile(r"\d{1,12}", re.ASCII)
 
 
@@ -23,11 +27,12 @@ class Signer:
     def __init__(self, secret: str, seconds: int) -> None:
         self._secret, self._seconds = secret.encode(), seconds
 
-    def query(self, run_id: str, digest: str) -> str:
-        """`expires=...&signature=...` for a picture. The same for a quarter of a link's life: browsers can cache."""
+    def query(self, run_id: str, picture: str) -> str:
+        """`expires=...&signature=...` for a picture, named by its digest, or for a preview, by its path below the run
+        (`steps/2/attempts/1/preview`). The same for a quarter of a link's life: browsers can cache."""
         quarter = max(1, self._seconds // 4)
         expires = (int(time.time()) // quarter + 1) * quarter + self._seconds
-        return urlencode({"expires": expires, "signature": self._signature(run_id, digest, expires)})
+        return urlencode({"expires": expires, "signature": self._signature(run_id, picture, expires)})
 
     def opens(self, method: str, path: str, query: Mapping[str, str]) -> bool:
         """Whether this is a request for a picture by a link that is whole and has not ended."""
@@ -35,9 +40,9 @@ class Signer:
         expires, signature = query.get("expires", ""), query.get("signature", "")
         if method not in ("GET", "HEAD") or not found or not _SECONDS.fullmatch(expires):
             return False
-        wanted = self._signature(found["run"], found["digest"], int(expires))
+        wanted = self._signature(found["run"], found["digest"] or found["preview"], int(expires))
         return hmac.compare_digest(wanted.encode(), signature.encode()) and int(expires) > time.time()
 
-    def _signature(self, run_id: str, digest: str, expires: int) -> str:
-        text = f"{run_id}\n{digest}\n{expires}"
+    def _signature(self, run_id: str, picture: str, expires: int) -> str:
+        text = f"{run_id}\n{picture}\n{expires}"
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from interleavethinker.events import Drawn, Judged, StepFinished
 from interleavethinker.ports import Critic, Generator, Planner
 from interleavethinker.types import CriticMode, Critique, ImageJob, ImageRef, InterleaveRequest
+from services.orchestrator.board import under_way
 from services.orchestrator.rounds import Ground, Take
 from services.orchestrator.rules import Attempt, BudgetSpent, attempt_seed, best, limit_reached, stands
 from services.orchestrator.writing import PlanInWriting, Record
@@ -44,6 +45,7 @@ async def interleave(
 
     async def attempt(take: Take, number: int, prompt: str, before: ImageRef | None) -> Attempt:
         index, wanted = take.step.index, job(take, number, prompt, before)
+        under_way.set((index, number))
         drawing = await generator.draw(wanted)
         await record(Drawn(step=index, number=number, job=wanted, drawing=drawing))
         if request.critic is CriticMode.OFF:
@@ -55,9 +57,9 @@ async def interleave(
             await generator.foresee(hint)
         began = time.perf_counter()
         critique = Critique(prompt=take.prompt or prompt, last_prompt=prompt, before=before, after=drawing.image)
-        verdict, raw, model = await critic.judge(critique)
-        seconds = time.perf_counter() - began
-        await record(Judged(step=index, number=number, verdict=verdict, raw=raw, seconds=seconds, model=model))
+        judgement = await critic.judge(critique)
+        seconds, verdict = time.perf_counter() - began, judgement.verdict
+        await record(Judged(step=index, number=number, seconds=seconds, **judgement._asdict()))
         accepted = stands(verdict, request.critic)
         if hint and accepted is False:
             await generator.forget(hint)

@@ -5,10 +5,23 @@ Deliberately not here: timing anything (events carry their seconds) and serving 
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from prometheus_client import Counter, Gauge, Histogram
 
-from interleavethinker.events import Drawn, Event, Finished, Judged, Planned, StepFinished
-from interleavethinker.telemetry import RUNS, STEP_SECONDS, VERDICTS
+from interleavethinker.events import Drawn, Event, Finished, Judged, Planned, Status, StepFinished
+from interleavethinker.telemetry import (
+    DOCUMENT_SECONDS,
+    FIRST_PICTURE_SECONDS,
+    HINTS,
+    RUNS,
+    STEP_SECONDS,
+    VERDICTS,
+    Phase,
+    attempt_group,
+    step_group,
+)
+from interleavethinker.types import Outcome
 
 DRAWS = Counter("interleavethinker_drawings", "Pictures drawn for runs.")
 ATTEMPTS = Histogram(
@@ -16,28 +29,63 @@ ATTEMPTS = Histogram(
 )
 TAKEOVERS = Counter("interleavethinker_takeovers", "Runs taken over from a replica whose lease ran out.")
 UNDER_WAY = Gauge("interleavethinker_runs_under_way", "Runs that this replica works on.")
+FOLLOWERS = Gauge("interleavethinker_followers", "Streams of events that this replica serves.")
+PREVIEWS = Counter("interleavethinker_previews_served", "Previews of drawings under way that callers were given.")
+THUMBNAILS = Counter("interleavethinker_thumbnails_made", "Pictures scaled down for callers.")
 WAITED = Counter("interleavethinker_waited_seconds", "Seconds that runs waited for an absent service.", ["service"])
+
+# What has not happened yet is shown as zero, not as absent: a first failure is a rise that an alert sees.
+for _status in Status:
+    if _status.final:
+        RUNS.labels(_status)
+        DOCUMENT_SECONDS.labels(_status)
+for _outcome in Outcome:
+    VERDICTS.labels(_outcome)
+for _service in ("planner", "critic", "generator"):
+    WAITED.labels(_service)
+for _came in ("given", "used", "withdrawn"):
+    HINTS.labels(_came)
 
 
 class RunMetrics:
-    """Observes one run's new events; `past` are those from before a restart."""
+    """Observes one run's new events. `past`: those from before; `began`: when the run, or its last round, was asked
+    for."""
 
-    def __init__(self, past: list[Event]) -> None:
-        self._attempts = {event.step: event.number for event in past if isinstance(event, Drawn)}
+    def __init__(self, past: list[Event], began: datetime | None = None) -> None:
+        self._attempts: dict[int, int] = {}
+        self._generators: dict[int, str] = {}
+        self._began = began
+        for event in past:
+            if isinstance(event, Drawn):
+                self._drawn(event)
 
-    def observe(self, event: Event) -> None:
+    def observe(self, event: Event, at: datetime | None = None) -> None:
+        """`at`: when it was recorded."""
+        since = (at - self._began).total_seconds() if at and self._began else None
         match event:
             case Planned(seconds=seconds):
-                STEP_SECONDS.labels("plan").observe(seconds)
+                STEP_SECONDS.labels("plan", "", "", "").observe(seconds)
             case Drawn(step=step, number=number, drawing=drawing):
-                self._attempts[step] = number
+                if not self._attempts and since is not None:
+                    FIRST_PICTURE_SECONDS.observe(since)
+                self._drawn(event)
                 DRAWS.inc()
-                STEP_SECONDS.labels("queue").observe(drawing.queue_seconds)
-                STEP_SECONDS.labels("draw").observe(drawing.draw_seconds)
-            case Judged(verdict=verdict, seconds=seconds):
+                self._took("queue", step, number, drawing.queue_seconds)
+                self._took("draw", step, number, drawing.draw_seconds)
+            case Judged(step=step, number=number, verdict=verdict, seconds=seconds):
                 VERDICTS.labels(verdict.outcome).inc()
-                STEP_SECONDS.labels("judge").observe(seconds)
+                self._took("judge", step, number, seconds)
             case StepFinished(step=step) if step in self._attempts:
                 ATTEMPTS.observe(self._attempts[step])
             case Finished(status=status):
                 RUNS.labels(status).inc()
+                if since is not None:
+                    DOCUMENT_SECONDS.labels(status).observe(since)
+
+    def _drawn(self, event: Drawn) -> None:
+        self._attempts[event.step] = event.number
+        self._generators[event.step] = event.drawing.model
+
+    def _took(self, phase: Phase, step: int, number: int, seconds: float) -> None:
+        generator = self._generators.get(step, "")
+        STEP_SECONDS.labels(phase, step_group(step), attempt_group(number), generator).observe(seconds)

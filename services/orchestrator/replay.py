@@ -79,7 +79,12 @@ class RecordedPlanner:
         self._planner, self._replan = planner, replan
         self._steps = [event.step for event in events if isinstance(event, StepPlanned)]
         self._end = next(
-            (Planning(event.plan, event.raw, event.model) for event in events if isinstance(event, Planned)), None
+            (
+                Planning(event.plan, event.raw, event.model, event.pack)
+                for event in events
+                if isinstance(event, Planned)
+            ),
+            None,
         )
 
     async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncGenerator[Step | Planning, None]:
@@ -130,7 +135,9 @@ class RecordedCritic:
     def __init__(self, critic: Critic, events: Sequence[Event]) -> None:
         self._critic = critic
         self._judged = deque(
-            Judgement(event.verdict, event.raw, event.model) for event in events if isinstance(event, Judged)
+            Judgement(event.verdict, event.raw, event.model, event.pack)
+            for event in events
+            if isinstance(event, Judged)
         )
 
     async def judge(self, critique: Critique) -> Judgement:

@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from typing import Literal
 
 import structlog
@@ -22,8 +23,8 @@ import structlog
 from interleavethinker import http
 from interleavethinker.document import Document, fold
 from interleavethinker.errors import Conflict, InterleaveError, Malformed, NotFound
-from interleavethinker.events import Event, Finished, PlanAwaited, Planned, Problem, Recorded, Started, Status
-from interleavethinker.ports import Critic, Generator, Planner
+from interleavethinker.events import Created, Event, Finished, PlanAwaited, Planned, Problem, Recorded, Started, Status
+from interleavethinker.ports import Critic, Generator, Planner, watching
 from interleavethinker.types import InterleaveRequest
 from services.orchestrator.claims import Claims
 from services.orchestrator.generators import Generators
@@ -140,6 +141,7 @@ class Runs:
     async def _work(self, claim: Claim) -> None:
         http.run_id.set(claim.run_id)
         http.run_fence.set(claim.fence)
+        watching.set(self.journal.news.board.teller(claim.run_id, previews=not self._guards.see_images))
         try:
             http.tenant.set(await self.journal.owner(claim.run_id))
             past = await self.journal.events(claim.run_id)
@@ -156,7 +158,7 @@ class Runs:
         now, said = round_of(past), [recorded.event for recorded in past]
         elapsed = _clock(claim, past)
         limit = now.request.budget.max_seconds
-        metrics = RunMetrics(said)
+        metrics = RunMetrics(said, _asked(past))
         waited = "generator" if name == self.generators.default_name else f"generator {name}"
 
         def patience(service: str) -> Patience:
@@ -206,8 +208,13 @@ class Runs:
             log.info("run was ended elsewhere")
 
     async def _append(self, run_id: str, event: Event, metrics: RunMetrics, fence: int | None = None) -> None:
-        await self.journal.append(run_id, event, fence=fence)
-        metrics.observe(event)
+        recorded = await self.journal.append(run_id, event, fence=fence)
+        metrics.observe(event, recorded.at)
+
+
+def _asked(past: list[Recorded]) -> datetime:
+    """When the run, or its last round, was asked for."""
+    return next(each.at for each in reversed(past) if isinstance(each.event, (Created, *BEGINS_ROUND)))
 
 
 def _clock(claim: Claim, past: list[Recorded]) -> Callable[[], float]:

@@ -43,6 +43,11 @@ class Guards:
     ) -> None:
         self._content, self._blobs, self._rates = content, blobs, rates
 
+    @property
+    def see_images(self) -> bool:
+        """Whether pictures are looked at before anyone is shown them: then nothing unfinished may be shown either."""
+        return self._content is not None and self._content.sees_images
+
     async def admit(self, *prompts: str | None) -> None:
         """What a caller asks for, before anything is kept of it. Raises Denied."""
         if self._content:

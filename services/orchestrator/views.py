@@ -15,6 +15,7 @@ from interleavethinker.events import Status
 from services.orchestrator.journal import RunSummary
 from services.orchestrator.links import Signer
 from services.orchestrator.outbox import Delivery, DeliveryState
+from services.orchestrator.pace import RunProgress
 from services.orchestrator.waiting import Place
 
 
@@ -105,6 +106,7 @@ class DocumentView(BaseModel):
         default={}, description="where each picture is, by digest; where links are signed, it opens without a key"
     )
     queue: QueueView | None = Field(default=None, description="present while the run is queued")
+    progress: RunProgress | None = Field(default=None, description="present until the run is at its end")
 
     @classmethod
     def of(

@@ -72,7 +72,7 @@ class PlanInWriting:
             async for part in self._answer:
                 if isinstance(part, Planning):
                     seconds = time.perf_counter() - began
-                    await self._record(Planned(plan=part.plan, raw=part.raw, seconds=seconds, model=part.model))
+                    await self._record(Planned(seconds=seconds, **part._asdict()))
                 else:
                     await self._record(StepPlanned(step=part))
                     self._steps.append(part)

@@ -73,7 +73,7 @@ def planner_app(service: PlannerService) -> FastAPI:
         async with aclosing(found):
             async for each in found:
                 if isinstance(each, Planning):
-                    return PlanAnswer(plan=each.plan, raw=each.raw, model=each.model)
+                    return PlanAnswer(plan=each.plan, raw=each.raw, model=each.model, pack=each.pack)
         raise InterleaveError("the planner ended without a plan")
 
     return app
@@ -107,7 +107,7 @@ async def _streamed(found: Any) -> Response:
 def _event(each: Step | Planning) -> bytes:
     if isinstance(each, Step):
         return http.sse("step", each)
-    return http.sse("plan", PlanAnswer(plan=each.plan, raw=each.raw, model=each.model))
+    return http.sse("plan", PlanAnswer(plan=each.plan, raw=each.raw, model=each.model, pack=each.pack))
 
 
 def _example(body: dict[str, Any]) -> dict[str, Any]:

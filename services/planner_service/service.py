@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import get_args
 
 from interleavethinker.chat import Chat
 from interleavethinker.chat.settings import served_model, trained_otherwise
 from interleavethinker.codec import PlannerCodec
+from interleavethinker.codec.damage import Reason
 from interleavethinker.codec.images import planner_images
 from interleavethinker.errors import Malformed
 from interleavethinker.ports import Blobs, Planning
@@ -30,6 +32,8 @@ class PlannerService:
         self.blobs = blobs
         self.settings = settings
         self._model = served_model(settings)
+        for reason in get_args(Reason):
+            MALFORMED.labels("planner", reason)  # shown as zero, not as absent
 
     async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncGenerator[Step | Planning, None]:
         """Yield each step as it closes, then the `Planning`; the first `max_steps` steps of a longer plan.
@@ -38,7 +42,7 @@ class PlannerService:
         stand: the next answer goes on after them where the model takes a prefix, else it must begin with the same ones.
         Raises Malformed, with every raw answer in `extra["raws"]`, once the questions are spent.
         """
-        with timed("plan"):
+        with timed("planner"):
             messages = self.codec.messages(brief, await self._images(brief))
             raws: list[str] = []
             given: list[Step] = []
@@ -73,7 +77,8 @@ class PlannerService:
                     if self.chat.supports_prefix and answer.steps == given and answer.sound():
                         prefix = answer.beginning()
                     continue
-                yield Planning(plan.model_copy(update={"steps": tuple(given)}), (*raws, answer.text), self._model)
+                whole = plan.model_copy(update={"steps": tuple(given)})
+                yield Planning(whole, (*raws, answer.text), self._model, self.codec.pack.digest)
                 return
             damage.extra |= {"raws": raws}
             raise damage

@@ -4,16 +4,18 @@ model of its own and with servers of other protocols that draw for it."""
 from __future__ import annotations
 
 import asyncio
+import io
 import uuid
 from collections.abc import AsyncIterator
 from typing import Protocol
 
 import pytest
+from PIL import Image
 
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.clients.generator import GeneratorClient
 from interleavethinker.errors import Canceled, DrawFailed
-from interleavethinker.ports import Blobs, Generator, put_image
+from interleavethinker.ports import Blobs, DrawProgress, Generator, Previews, put_image, watching
 from interleavethinker.types import Drawing, GenerationParams, ImageJob, ImageRef, Size
 from tests.fake_generator import FakeGenerator
 from tests.generator_stack import session_stack
@@ -37,7 +39,7 @@ async def room(
 
 
 class NewJob(Protocol):
-    def __call__(self, long: bool = False, **fields: object) -> ImageJob: ...
+    def __call__(self, long: bool = False, steps: int = 1, **fields: object) -> ImageJob: ...
 
 
 @pytest.fixture
@@ -46,9 +48,9 @@ def new_job(request: pytest.FixtureRequest) -> NewJob:
     such number, since the server under test knows some words."""
     wordy = request.node.callspec.params["room"] == "gemini"
 
-    def make(long: bool = False, **fields: object) -> ImageJob:
+    def make(long: bool = False, steps: int = 1, **fields: object) -> ImageJob:
         prompt = f"a red cat {uuid.uuid4()}" + (f", {LONG}" if wordy and long else "")
-        params = GenerationParams() if wordy else GenerationParams(num_inference_steps=200 if long else 1)
+        params = GenerationParams() if wordy else GenerationParams(num_inference_steps=200 if long else steps)
         return ImageJob.model_validate({"prompt": prompt, "seed": 1, "params": params} | fields)
 
     return make
@@ -98,6 +100,36 @@ async def test_a_foreseen_job_is_drawn_as_any_other(room: tuple[Generator, Blobs
     job = new_job()
     await generator.foresee(job)
     assert (await generator.draw(job)).job_id == job.id
+
+
+async def test_who_watches_is_told_and_can_see_it(
+    room: tuple[Generator, Blobs], new_job: NewJob, request: pytest.FixtureRequest
+):
+    generator, _ = room
+    if request.node.callspec.params["room"] in ("openai_images", "gemini"):
+        pytest.skip("a hosted model shows nothing of a drawing before it is done")
+    job, told = new_job(steps=60, size=Size(width=128, height=128)), list[DrawProgress]()
+    token = watching.set(told.append)
+    drawing = await generator.draw(job)
+    watching.reset(token)
+    assert drawing.job_id == job.id
+    assert {each.job_id for each in told} == {job.id}
+    steps = [each.done for each in told]
+    assert steps == sorted(steps) and steps[-1] > 1
+    assert all(0 <= each.done <= each.of for each in told) and {each.of for each in told} <= {0, 60}
+    assert told[-1].previews > 0 and isinstance(generator, Previews)
+    preview = await generator.preview(job.id)
+    assert preview and max(Image.open(io.BytesIO(preview)).size) <= 256
+    assert await generator.preview("ab" * 32) is None
+
+
+async def test_who_watches_gets_what_was_drawn_before(room: tuple[Generator, Blobs], new_job: NewJob):
+    generator, _ = room
+    job = new_job()
+    drawing = await generator.draw(job)
+    token = watching.set(lambda _: None)
+    assert await generator.draw(job) == drawing
+    watching.reset(token)
 
 
 async def test_forgetting_ends_the_drawing(room: tuple[Generator, Blobs], new_job: NewJob):

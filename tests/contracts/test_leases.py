@@ -12,6 +12,7 @@ from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.events import Drawn, Finished, Started, Status, StepFinished
 from interleavethinker.postgres_server import postgres_server
 from interleavethinker.types import Brief, InterleaveRequest
+from services.orchestrator.claims import Claims
 from services.orchestrator.journal import Journal, LeaseLost
 from services.orchestrator.leases import Leases
 from services.orchestrator.metrics import TAKEOVERS
@@ -200,3 +201,20 @@ async def test_a_run_outlives_its_database(blobs: DirectoryBlobs, postgres: str)
             assert (await runs.journal.document(run_id)).status is Status.SUCCEEDED
     places = [(event.step, event.number) for event in events if isinstance(event, Drawn)]
     assert places == [(1, 1), (2, 1)]
+
+
+async def test_work_ends_also_when_news_come_in_the_same_moment(journal: Journal):
+    """A cancel that met a piece of news used to be lost, and whoever closed the replica waited for ever."""
+
+    async def work(claim: object) -> None:
+        pass
+
+    for turns in range(12):
+        claims = Claims(Leases(journal.engine, "one", LONG), journal.news, work, at_once=1)
+        claims.open()
+        await asyncio.sleep(0.05)
+        journal.news.work.set()
+        for _ in range(turns % 4):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            await claims.close()

@@ -72,7 +72,7 @@ def as_services(planner: FakePlanner, critic: FakeCritic, generator: FakeGenerat
 
     @app.post("/v1/verdict")
     async def judge(asked: VerdictRequest) -> VerdictAnswer:
-        verdict, raw, model = await critic.judge(asked.critique)
+        verdict, raw, model, _ = await critic.judge(asked.critique)
         return VerdictAnswer(verdict=verdict, raw=raw, model=model)
 
     @app.put("/v1/images/{job_id}")

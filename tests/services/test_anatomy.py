@@ -196,7 +196,7 @@ async def test_metrics_count_by_route(client: ServiceClient):
     assert (
         'interleavethinker_http_request_seconds_count{method="POST",route="/echo",service="room",status="200"}' in text
     )
-    assert "interleavethinker_step_seconds_bucket" in text
+    assert "# TYPE interleavethinker_step_seconds histogram" in text
     assert "interleavethinker_asyncio_tasks " in text
 
 

@@ -60,7 +60,7 @@ async def test_the_route_by_hand(blobs: DirectoryBlobs, critique: Critique) -> N
 
 async def test_what_is_measured(blobs: DirectoryBlobs, critique: Critique) -> None:
     names = [
-        ("interleavethinker_step_seconds_count", {"phase": "judge"}),
+        ("interleavethinker_work_seconds_count", {"role": "critic", "outcome": "ok"}),
         ("interleavethinker_tokens_total", {"role": "critic"}),
         ("interleavethinker_malformed_answers_total", {"role": "critic", "reason": "missing_think"}),
         ("interleavethinker_verdicts_total", {"outcome": "revise"}),

@@ -15,8 +15,8 @@ from interleavethinker.checkpoint import Manifest, file_digests, write_manifest
 from interleavethinker.errors import BadCheckpoint, BadSettings
 from interleavethinker.types import ImageJob, Size
 from services.generator_service.backends import open_backend
-from services.generator_service.backends.base import Backend
-from services.generator_service.settings import GeneratorSettings
+from services.generator_service.backends.base import Backend, Look
+from services.generator_service.settings import GeneratorSettings, PreviewSettings
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def backend(klein: Path) -> Backend:
 
 def pixels(backend: Backend, references: tuple[Image.Image, ...] = (), **job: Any) -> np.ndarray:
     values = {"prompt": "a red cat", "seed": 1} | job
-    return np.asarray(backend.draw(ImageJob.model_validate(values), references, lambda step, of: None))
+    return np.asarray(backend.draw(ImageJob.model_validate(values), references, lambda *_: None))
 
 
 def test_equal_jobs_give_equal_pixels(backend: Backend):
@@ -52,22 +52,49 @@ def test_equal_jobs_give_equal_pixels(backend: Backend):
 def test_size_and_steps_are_the_jobs_or_the_checkpoints(backend: Backend):
     steps: list[tuple[int, int]] = []
     job = ImageJob(prompt="a red cat", seed=1)
-    assert backend.draw(job, (), lambda step, of: steps.append((step, of))).size == (64, 64)
+    assert backend.draw(job, (), lambda step, of, _: steps.append((step, of))).size == (64, 64)
     assert steps == [(1, 2), (2, 2)]
     job = ImageJob(prompt="a red cat", seed=1, size=Size(width=32, height=96), params={"num_inference_steps": 3})
-    assert backend.draw(job, (), lambda step, of: steps.append((step, of))).size == (32, 96)
+    assert backend.draw(job, (), lambda step, of, _: steps.append((step, of))).size == (32, 96)
     assert steps[2:] == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_raising_in_a_step_ends_the_drawing_and_the_next_one_is_whole(backend: Backend):
     whole = pixels(backend)
 
-    def stop(step: int, of: int) -> None:
+    def stop(*_: object) -> None:
         raise KeyError("stop")
 
     with pytest.raises(KeyError):
         backend.draw(ImageJob(prompt="a red cat", seed=1), (), stop)
     assert np.array_equal(pixels(backend), whole)
+
+
+@pytest.mark.parametrize("references", [(), ("red",), ("red", "blue")])
+def test_a_look_shows_what_is_aimed_at_and_changes_nothing(backend: Backend, references: tuple[str, ...]):
+    """After the last step the aim is the picture itself."""
+    given = tuple(Image.new("RGB", (64, 64), colour) for colour in references)
+    seen: list[Image.Image] = []
+
+    def see(done: int, of: int, look: Look | None = None) -> None:
+        assert look is not None
+        seen.append(look(256))
+        assert max(look(48).size) <= 48
+
+    job = ImageJob(prompt="a red cat", seed=1, size=Size(width=32, height=96), params={"num_inference_steps": 3})
+    picture = np.asarray(backend.draw(job, given, see), dtype=int)
+    assert np.array_equal(picture, np.asarray(backend.draw(job, given, lambda *_: None)))
+    assert [each.size for each in seen] == [(32, 96)] * 3
+    off = [np.abs(np.asarray(each, dtype=int) - picture).mean() for each in seen]
+    assert off[2] <= 1 < off[0]
+
+
+def test_without_previews_nobody_can_look(klein: Path):
+    backend = open_backend(GeneratorSettings(model=str(klein), threads=1, previews=PreviewSettings(on=False)))
+    backend.setup()
+    looks: list[Look | None] = []
+    backend.draw(ImageJob(prompt="a red cat", seed=1), (), lambda done, of, look=None: looks.append(look))
+    assert looks == [None, None]
 
 
 def test_settings_are_stronger_than_call_json_and_must_be_known(klein: Path):

@@ -255,7 +255,7 @@ async def test_a_worker_outlives_a_job_that_fails(
     job = new_job()
     await room.jobs.submit(job, Priority.NORMAL, "a")
     with Heartbeat(room.client, KEYS, presence, 60) as heartbeat:
-        worker = Worker(backend, backend.setup(), room.desk, heartbeat, blobs, max_pixels=10_000)
+        worker = Worker(backend, backend.setup(), room.desk, heartbeat, blobs, SETTINGS, "worker-1")
         await asyncio.to_thread(worker.draw, job.id)
     status = await room.jobs.status(job.id)
     assert status is not None

@@ -217,8 +217,8 @@ async def test_a_failed_job_says_why_and_can_be_asked_for_again(http: httpx2.Cli
 def test_metrics_and_readiness_tell_what_is_served(http: httpx2.Client):
     put(http, new_job(), Prefer="wait=30")
     assert http.get("/readyz").status_code == 200
-    assert until(lambda: metric(http, "interleavethinker_step_seconds_count", phase="draw") > 0)
-    assert metric(http, "interleavethinker_step_seconds_count", phase="queue") > 0
+    assert until(lambda: metric(http, "interleavethinker_work_seconds_count", role="generator", outcome="ok") > 0)
+    assert metric(http, "interleavethinker_draw_queue_seconds_count") > 0
     assert metric(http, "interleavethinker_draw_workers") == 1
     serving = {"service": "generator", "backend": "diffusers", "device": "cpu", "dtype": "float32"}
     assert metric(http, "interleavethinker_serving_info", **serving) == 1

@@ -341,10 +341,12 @@ async def test_it_is_ready_and_measures(opened: Open):
     await client.post("/interleave", json=SNOWMAN, headers=WAIT)
     text = (await client.get("/metrics")).text
     for line in (
-        'interleavethinker_step_seconds_count{phase="plan"}',
-        'interleavethinker_step_seconds_count{phase="queue"}',
-        'interleavethinker_step_seconds_count{phase="draw"}',
-        'interleavethinker_step_seconds_count{phase="judge"}',
+        'interleavethinker_step_seconds_count{attempt="",generator="",phase="plan",step=""}',
+        'interleavethinker_step_seconds_count{attempt="1",generator="fake@1",phase="queue",step="1"}',
+        'interleavethinker_step_seconds_count{attempt="1",generator="fake@1",phase="draw",step="1"}',
+        'interleavethinker_step_seconds_count{attempt="2",generator="fake@1",phase="judge",step="1"}',
+        'interleavethinker_document_seconds_count{status="succeeded"}',
+        "interleavethinker_first_picture_seconds_count",
         'interleavethinker_runs_total{status="succeeded"}',
         "interleavethinker_drawings_total",
         'interleavethinker_step_attempts_bucket{le="2.0"}',

@@ -104,7 +104,7 @@ async def test_what_is_measured(blobs: DirectoryBlobs) -> None:
         return REGISTRY.get_sample_value(name, labels) or 0.0
 
     names = [
-        ("interleavethinker_step_seconds_count", {"phase": "plan"}),
+        ("interleavethinker_work_seconds_count", {"role": "planner", "outcome": "ok"}),
         ("interleavethinker_tokens_total", {"role": "planner"}),
         ("interleavethinker_malformed_answers_total", {"role": "planner", "reason": "missing_think"}),
     ]

@@ -11,8 +11,15 @@ from PIL import Image
 
 from interleavethinker.types import Cost, ImageJob
 
-OnStep = Callable[[int, int], None]
-"""Called with (steps finished, of all) after each denoising step; what it raises ends the drawing."""
+Look = Callable[[int], Image.Image]
+"""Makes a small picture of the drawing as it is now, at most so many pixels a side. To be called within the step only,
+since it costs time and shows this moment."""
+
+
+class OnStep(Protocol):
+    """Called after each denoising step; what it raises ends the drawing. `look` None: this backend cannot show any."""
+
+    def __call__(self, done: int, of: int, look: Look | None = None) -> None: ...
 
 
 class Loaded(NamedTuple):

@@ -11,7 +11,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ from interleavethinker.errors import BadCheckpoint, BadSettings, DrawFailed
 from interleavethinker.settings import find_path
 from interleavethinker.types import ImageJob, Value
 from interleavethinker.weights import refuse_unsafe
-from services.generator_service.backends.base import DeviceLost, Loaded, OnStep
+from services.generator_service.backends.base import DeviceLost, Loaded, Look, OnStep
+from services.generator_service.backends.unfinished import Unfinished, can_be_seen
 from services.generator_service.pictures import fitted
 from services.generator_service.settings import GeneratorSettings
 
@@ -50,6 +51,7 @@ class Diffusers:
         self._pipeline: Any = None
         self._parameters: frozenset[str] = frozenset()
         self._call: dict[str, Any] = {}
+        self._shows = False
 
     def setup(self) -> Loaded:
         device, dtype = _device(self._settings.device), self._settings.dtype
@@ -71,6 +73,7 @@ class Diffusers:
         self._pipeline.set_progress_bar_config(disable=True)
         self._parameters = frozenset(inspect.signature(self._pipeline.__call__).parameters)
         self._call = self._defaults(folder)
+        self._shows = self._settings.previews.on and can_be_seen(self._pipeline)
         self._demand({"prompt", "image", "generator"}, "an image model that draws from text and edits")
         return Loaded(model=name, device=_describe(device), dtype=dtype)
 
@@ -83,11 +86,14 @@ class Diffusers:
         references = [fitted(reference, self._settings.reference_pixels) for reference in references]
         if references:
             call["image"] = references[0] if len(references) == 1 else list(references)
+        unfinished = Unfinished(self._pipeline) if self._shows else None
         if "callback_on_step_end" in self._parameters:
-            call["callback_on_step_end"] = _reporting(on_step, call.get("num_inference_steps", 0))
+            look = unfinished.look if unfinished else None
+            call["callback_on_step_end"] = _reporting(on_step, call.get("num_inference_steps", 0), look)
         # A CPU generator gives the same noise on every device.
         generator = torch.Generator("cpu").manual_seed(job.seed)
-        with _explained(job, references), torch.inference_mode():
+        noting = unfinished.noting() if unfinished else nullcontext()
+        with _explained(job, references), torch.inference_mode(), noting:
             picture: Image.Image = self._pipeline(prompt=clean(job.prompt), generator=generator, **call).images[0]
         return picture
 
@@ -168,9 +174,11 @@ def _describe(device: torch.device) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
-def _reporting(on_step: OnStep, expected: int) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
+def _reporting(
+    on_step: OnStep, expected: int, look: Look | None
+) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
     def after_step(pipeline: Any, index: int, time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        on_step(index + 1, max(index + 1, getattr(pipeline, "num_timesteps", None) or expected))
+        on_step(index + 1, max(index + 1, getattr(pipeline, "num_timesteps", None) or expected), look)
         return tensors
 
     return after_step
