@@ -125,3 +125,21 @@ async def test_a_document_outlasts_a_busy_server_and_ends_clearly_at_a_refusal(
     assert "no houses" in document["problem"]["detail"]
     assert document["problem"]["retryable"] is False
     assert document["steps"][0]["attempts"][0]["cost"]["calls"] == 4  # 503, two unusable answers, a picture
+
+
+async def test_a_worker_that_is_asked_to_end_waits_for_all_its_pictures(stack: GeneratorStack, server: ImagesServer):
+    client, before = GeneratorClient(stack.url), server.drawn
+    drawing = [asyncio.create_task(client.draw(new_job(60))) for _ in range(3)]
+    while server.at_once < 3:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    assert stack.worker is not None
+    stack.worker.terminate()
+    try:
+        drawings = await asyncio.gather(*drawing)
+        assert [drawn.cost.calls for drawn in drawings if drawn.cost] == [1, 1, 1]
+        assert server.drawn - before == 3
+        await asyncio.to_thread(stack.worker.wait, 30)
+    finally:
+        await client.close()
+        await asyncio.to_thread(stack.kill_worker)
+        await asyncio.to_thread(stack.start_worker)

@@ -9,7 +9,6 @@ from interleavethinker.errors import BadSettings
 from services.generator_service.backends.base import Backend
 from services.generator_service.settings import GeneratorSettings
 
-
 PARTS = ("base", "unfinished")
 """Modules here that are no backends."""
 
