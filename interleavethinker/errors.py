@@ -126,3 +126,10 @@ class BadSettings(InterleaveError):
     """A setting that cannot work; the detail says which one and what to write instead."""
 
     code = "bad_settings"
+
+
+class NotInstalled(InterleaveError):
+    """An optional library is missing here; the detail says what to install."""
+
+    code = "not_installed"
+    status = 501

@@ -214,9 +214,9 @@ class Drawing(Value):
     model: str = Field(default="", description="generator as name@revision")
     queue_seconds: float = Field(default=0.0, ge=0)
     draw_seconds: float = Field(default=0.0, ge=0)
+    worker: str = Field(default="", description="the process that drew it")
     cost: Cost | None = Field(default=None, description="of a hosted model; null: drawn on own machines")
     reported: str = Field(default="", max_length=300, description="what a hosted server said of itself and its answer")
-    worker: str = Field(default="", description="the process that drew it")
 
 
 class Critique(Value):

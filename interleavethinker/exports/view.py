@@ -36,15 +36,25 @@ class AttemptView:
 
 @dataclass(frozen=True)
 class StepView:
-    """One step. `image` is the picture that stands; `note` says in a few words how it came about."""
+    """One step. `image` is the picture that stands; `note` says in a few words how it came about, `warning` what a
+    reader must know of it (or nothing).
+
+    `number` counts what is read; `key` is the step's own index, which stays when steps are put in another order. `text`
+    is what a reader of one text sees; `instruction` and `auxiliary` are apart, the instruction empty where it says the
+    same.
+    """
 
     number: int
+    key: int
     name: str
     text: str
+    instruction: str
+    auxiliary: str
     image: ImageRef | None
     alt: str
     mark: Mark
     note: str
+    warning: str
     attempts: tuple[AttemptView, ...]
 
 
@@ -68,21 +78,32 @@ def trouble(document: Document) -> str:
 
 
 def steps(document: Document) -> list[StepView]:
-    return [_step(entry) for entry in document.steps]
+    if not document.steps:
+        return []
+    keys = [entry.step.index for entry in document.steps]
+    # A plan may go on where another one stopped; its numbers stand unless its steps were put in another order.
+    numbers = keys if keys == list(range(keys[0], keys[0] + len(keys))) else range(1, len(keys) + 1)
+    return [_step(entry, number) for entry, number in zip(document.steps, numbers, strict=True)]
 
 
-def _step(entry: DocumentStep) -> StepView:
+def _step(entry: DocumentStep, number: int) -> StepView:
     attempts = tuple(_attempt(entry, place) for place in range(len(entry.attempts)))
     kept = next((attempt for attempt in attempts if attempt.kept), None)
-    name = entry.step.name.strip() or f"Step {entry.step.index}"
+    name = entry.step.name.strip() or f"Step {number}"
+    instruction, auxiliary = (entry.step.instruction or "").strip(), (entry.step.auxiliary_text or "").strip()
+    note = _note(entry, kept)
     return StepView(
-        number=entry.step.index,
+        number=number,
+        key=entry.step.index,
         name=name[0].upper() + name[1:],
         text=entry.step.text,
+        instruction="" if instruction == auxiliary else instruction,
+        auxiliary=auxiliary,
         image=entry.image,
         alt=f"{name}: {entry.attempt.prompt}" if entry.attempt else "",
         mark=kept.mark if kept else "unjudged",
-        note=_note(entry, kept),
+        note=note,
+        warning=note if kept is None or kept.mark == "refused" else "",
         attempts=attempts,
     )
 

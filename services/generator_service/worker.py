@@ -115,9 +115,9 @@ class Worker:
             model=self._loaded.model,
             queue_seconds=lease.queue_seconds,
             draw_seconds=time.perf_counter() - start,
+            worker=self._name,
             cost=lease.tally.cost,
             reported=lease.tally.reported,
-            worker=self._name,
         )
 
     async def _references(self, job: ImageJob) -> list[Image.Image]:

@@ -23,7 +23,7 @@ from interleavethinker.fetching import PictureFetch
 from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
-from services.orchestrator import api, editing, showing
+from services.orchestrator import api, editing, exporting, showing
 from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
@@ -118,6 +118,8 @@ def create_app(
             )
             stack.push_async_callback(runs.close)
             webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))
+            app.state.exporter = exporting.Exporter(settings.exports_at_once)
+            stack.callback(app.state.exporter.close)
             fetch = PictureFetch(settings.references)
             app.state.house = House(
                 settings,
@@ -144,6 +146,6 @@ def create_app(
         door=[Middleware(Gate, doors=doors, signer=signer, rates=rates)],
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
-    for router in (api.router, editing.router, showing.router):
+    for router in (api.router, editing.router, exporting.router, showing.router):
         app.include_router(router, dependencies=[Depends(own_run), *([BEARER] if doors else [])])
     return app

@@ -98,6 +98,7 @@ class OrchestratorSettings(BaseModel):
     speculate: bool = Field(default=False, description="hint at the next step's drawing while the critic thinks")
     wait_seconds: float = Field(default=300, gt=0, description="the longest `Prefer: wait=N` that is honoured")
     images: ImageLimits = ImageLimits()
+    exports_at_once: int = Field(default=2, ge=1, description="PDFs and other files made at a time, by this replica")
     idempotency_seconds: float = Field(default=86_400, gt=0, description="how long an Idempotency-Key is remembered")
     webhooks: WebhookSettings = WebhookSettings()
     auth: Literal["off", "keys", "oidc"] = Field(

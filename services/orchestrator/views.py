@@ -20,18 +20,27 @@ from services.orchestrator.waiting import Place
 
 
 class Links(BaseModel):
-    """Where to go from here; absolute. `image` is a template: put a picture's digest for {digest}."""
+    """Where to go from here; absolute. `image` and `export` are templates: put a picture's digest for {digest}, and a
+    name out of GET /formats for {format}."""
 
     self: str
     document: str
     events: str
     image: str
     cancel: str = Field(description="call it with DELETE")
+    export: str
 
     @classmethod
     def of(cls, run_id: str, base_url: str) -> Links:
         run = f"{base_url.rstrip('/')}/interleave/{run_id}"
-        return cls(self=run, document=run, events=f"{run}/events", image=f"{run}/images/{{digest}}", cancel=run)
+        return cls(
+            self=run,
+            document=run,
+            events=f"{run}/events",
+            image=f"{run}/images/{{digest}}",
+            cancel=run,
+            export=f"{run}/export?format={{format}}",
+        )
 
 
 _HERE = "https://pictures.example/interleave/run_509c3dd586ad794990124f78"
@@ -47,6 +56,7 @@ RUN_EXAMPLES: list[JsonValue] = [
             "events": f"{_HERE}/events",
             "image": f"{_HERE}/images/{{digest}}",
             "cancel": _HERE,
+            "export": f"{_HERE}/export?format={{format}}",
         },
         "queue": {"position": 3, "starts_in_seconds": 41.7},
     }

@@ -39,7 +39,7 @@ async def room(
 
 
 class NewJob(Protocol):
-    def __call__(self, long: bool = False, steps: int = 1, **fields: object) -> ImageJob: ...
+    def __call__(self, long: bool = False, **fields: object) -> ImageJob: ...
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ def new_job(request: pytest.FixtureRequest) -> NewJob:
     such number, since the server under test knows some words."""
     wordy = request.node.callspec.params["room"] == "gemini"
 
-    def make(long: bool = False, steps: int = 1, **fields: object) -> ImageJob:
+    def make(long: bool = False, **fields: object) -> ImageJob:
         prompt = f"a red cat {uuid.uuid4()}" + (f", {LONG}" if wordy and long else "")
-        params = GenerationParams() if wordy else GenerationParams(num_inference_steps=200 if long else steps)
+        params = GenerationParams() if wordy else GenerationParams(num_inference_steps=200 if long else 1)
         return ImageJob.model_validate({"prompt": prompt, "seed": 1, "params": params} | fields)
 
     return make
@@ -102,13 +102,11 @@ async def test_a_foreseen_job_is_drawn_as_any_other(room: tuple[Generator, Blobs
     assert (await generator.draw(job)).job_id == job.id
 
 
-async def test_who_watches_is_told_and_can_see_it(
-    room: tuple[Generator, Blobs], new_job: NewJob, request: pytest.FixtureRequest
-):
+@pytest.mark.parametrize("room", ["fake", SERVICES[0]], indirect=True)  # a server of others shows nothing meanwhile
+async def test_who_watches_is_told_and_can_see_it(room: tuple[Generator, Blobs], new_job: NewJob):
     generator, _ = room
-    if request.node.callspec.params["room"] in ("openai_images", "gemini"):
-        pytest.skip("a hosted model shows nothing of a drawing before it is done")
-    job, told = new_job(steps=60, size=Size(width=128, height=128)), list[DrawProgress]()
+    params = GenerationParams(num_inference_steps=60)
+    job, told = new_job(params=params, size=Size(width=128, height=128)), list[DrawProgress]()
     token = watching.set(told.append)
     drawing = await generator.draw(job)
     watching.reset(token)

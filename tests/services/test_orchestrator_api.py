@@ -83,6 +83,7 @@ async def test_it_answers_at_once_with_links(opened: Open):
     assert response.headers["location"] == run
     assert body["links"] == {
         "self": run, "document": run, "events": f"{run}/events", "image": f"{run}/images/{{digest}}", "cancel": run,
+        "export": f"{run}/export?format={{format}}",
     }  # fmt: skip
     assert (await finished(client, body["links"]))["status"] == "succeeded"
 
