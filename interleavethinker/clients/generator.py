@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from interleavethinker import http
 from interleavethinker.clients.base import ServiceClient
-from interleavethinker.errors import Canceled, DrawFailed, DrawRefused, InterleaveError, NotFound, Unavailable
+from interleavethinker.errors import Canceled, ContentRefused, DrawFailed, InterleaveError, NotFound, Unavailable
 from interleavethinker.jobs import JobProgress, JobState, JobStatus, Priority
 from interleavethinker.ports import DrawProgress, OnProgress, watching
 from interleavethinker.types import Drawing, ImageJob
@@ -116,12 +116,13 @@ def _body(job: ImageJob) -> object:
     return job.model_dump(mode="json")
 
 
-def _failure(status: JobStatus) -> DrawFailed | Unavailable:
+def _failure(status: JobStatus) -> DrawFailed | ContentRefused | Unavailable:
     if status.problem is None:
         return DrawFailed("the generator says neither what it drew nor what failed", job_id=status.job_id)
     if status.problem.code == Unavailable.code:
         return Unavailable(status.problem.detail, job_id=status.job_id)
-    kind = DrawRefused if status.problem.code == DrawRefused.code else DrawFailed
-    error = kind(status.problem.detail, job_id=status.job_id, reason=status.problem.code)
+    if status.problem.code == ContentRefused.code:
+        return ContentRefused(status.problem.detail, job_id=status.job_id)
+    error = DrawFailed(status.problem.detail, job_id=status.job_id, reason=status.problem.code)
     error.retryable = status.problem.retryable
     return error

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from interleavethinker.clients.generator import GeneratorClient
-from interleavethinker.errors import DrawFailed, DrawRefused, Unavailable
+from interleavethinker.errors import ContentRefused, DrawFailed, Unavailable
 from interleavethinker.ports import Generator
 from interleavethinker.types import GenerationParams, ImageJob
 from tests.doors import SNOWMAN, opened
@@ -62,7 +62,7 @@ async def test_one_worker_waits_for_several_pictures_at_once(stack: GeneratorSta
 async def test_what_a_server_says_reaches_the_caller(stack: GeneratorStack, server: ImagesServer):
     client = GeneratorClient(stack.url)
     server.tricks = [error(400, "rejected by the safety system", code="moderation_blocked")]
-    with pytest.raises(DrawRefused, match="rejected by the safety system") as refused:
+    with pytest.raises(ContentRefused, match="rejected by the safety system") as refused:
         await client.draw(new_job())
     assert not refused.value.retryable
     server.tricks = [odd({"data": []})] * 3
