@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,12 @@ from bench.trials import ON_POSTGRES, ON_SQLITE, QUICK, Trial
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.events import Drawn, Recorded, Started
 from interleavethinker.http import read_sse
+from interleavethinker.settings import PREFIX
 
 RESULTS = Path(__file__).parent / "results" / "faults.json"
 ASK = {"prompt": "how to build a snowman", "seed": 5, "max_attempts": 3, "budget": {"max_seconds": 900}}
 END_SECONDS = 180.0
+DATABASE_MEGABYTES = 256
 
 
 class Bench:
@@ -73,7 +76,7 @@ class Bench:
     def _disturbed(self, trial: Trial, name: str) -> tuple[list[str], list[Recorded]]:
         house, phase = self.house, PHASES[name]
         self._between()
-        with self._skewed(trial.skew):
+        with self._set(trial.settings), self._skewed(trial.skew):
             phase.prepare(house)
             run_id = self._ask()
             go_on = phase.reach(house, lambda: self._get(f"/interleave/{run_id}")["document"])
@@ -82,11 +85,32 @@ class Bench:
             finally:
                 go_on()
             self._end(run_id)
+            if trial.problem:
+                self._resume(run_id, trial.problem)
             events = self._events(run_id)
             return (
                 broken(events, digest=self.digest) + asyncio.run(lost_pictures(events, DirectoryBlobs(house.blobs))),
                 events,
             )
+
+    @contextmanager
+    def _set(self, settings: Mapping[str, str]) -> Iterator[None]:
+        """All orchestrators with these settings."""
+        if not settings:
+            yield
+            return
+        self._again({f"{PREFIX}{name}": value for name, value in settings.items()})
+        for part in self.house.orchestrators:
+            part.wait_ready()
+        try:
+            yield
+        finally:
+            self._again({})
+
+    def _again(self, more: Mapping[str, str]) -> None:
+        for part in self.house.orchestrators:
+            part.kill()
+            part.start(**more)
 
     @contextmanager
     def _skewed(self, seconds: float) -> Iterator[None]:
@@ -137,6 +161,18 @@ class Bench:
 
         until(ended, "the run does not end", END_SECONDS)
 
+    def _resume(self, run_id: str, code: str) -> None:
+        """What its user does once the cause is gone. Raises where the run has not ended with this problem."""
+        document = self._get(f"/interleave/{run_id}")["document"]
+        problem = document["problem"] or {}
+        if document["status"] not in ("partial", "failed") or problem.get("code") != code or not problem["retryable"]:
+            raise RuntimeError(f"the run ended as {document['status']} with {problem}, not with {code}")
+        for part in self.house.parts.values():
+            part.wait_ready()
+        answer = self._http.post(f"{self.house.url('one')}/interleave/{run_id}/resume")
+        answer.raise_for_status()
+        self._end(run_id)
+
     def _events(self, run_id: str) -> list[Recorded]:
         async def read() -> list[Recorded]:
             async with httpx2.AsyncClient(timeout=30) as client:
@@ -163,22 +199,31 @@ class Bench:
 def furnished(place: Path, kind: str) -> Iterator[tuple[Bench, list[Trial]]]:
     """A running house and what can be tried in it; its image store and SQLite file are on small disks of their own
     where root allows."""
-    store, journal = place / "blobs", place / "journal"
+    store, journal, database = place / "blobs", place / "journal", place / "postgres"
     with ExitStack() as exits:
         small = [exits.enter_context(small_disk(path)) for path in (store, journal)]
+        if kind == "postgres":
+            small.append(exits.enter_context(small_disk(database, megabytes=DATABASE_MEGABYTES)))
         house = House(place, postgres=kind == "postgres", store=store, journal=journal)
         exits.callback(house.stop)
         house.start()
         trials = ON_POSTGRES if kind == "postgres" else ON_SQLITE
-        able = [trial for trial in trials if all(small) or "full" not in trial.fault]
-        yield Bench(house, kind), [trial for trial in able if not trial.skew or faketime(1)]
+        skipped = {trial.fault: "small disks are for root" for trial in trials if "full" in trial.fault}
+        skipped = {} if all(small) else skipped
+        if not faketime(1):
+            skipped |= {trial.fault: "there is no libfaketime" for trial in trials if trial.skew}
+        for fault, reason in skipped.items():
+            print(f"    {kind}: skipped: {fault}: {reason}", flush=True)
+        yield Bench(house, kind), [trial for trial in trials if trial.fault not in skipped]
 
 
 @contextmanager
-def small_disk(path: Path) -> Iterator[bool]:
-    """A disk of 8 MB at the path, for root; else a plain directory, and False."""
+def small_disk(path: Path, *, megabytes: int = 8) -> Iterator[bool]:
+    """A disk of this size at the path, for root; else a plain directory, and False."""
     path.mkdir(parents=True, exist_ok=True)
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=755", "tmpfs", path], capture_output=True)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs", path], capture_output=True
+    )
     try:
         yield made.returncode == 0
     finally:
@@ -194,7 +239,7 @@ def run(home: Path, *, kinds: Sequence[str] = ("postgres", "sqlite"), quick: boo
             bench.undisturbed()
             print(f"    {kind}: undisturbed, a run takes {bench.seconds} s", flush=True)
             for trial, phase in [(each, name) for each in trials for name in each.phases]:
-                if (quick and (kind, trial.fault, phase) not in QUICK) or only not in f"{trial.fault} {phase}":
+                if (quick and (kind, trial.fault, phase) not in QUICK) or not re.search(only, f"{trial.fault} {phase}"):
                     continue
                 table.append(row := bench.cell(trial, phase))
                 said = "ok  " if row["ok"] else "LOSS"
@@ -206,7 +251,7 @@ def run(home: Path, *, kinds: Sequence[str] = ("postgres", "sqlite"), quick: boo
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.faults", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="three cells on SQLite")
-    parser.add_argument("--only", default="", help="cells whose fault and phase hold this text")
+    parser.add_argument("--only", default="", help="cells whose fault and phase match this pattern")
     parser.add_argument("--journal", choices=("postgres", "sqlite"), help="one kind only")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--home", type=Path, help="keep the logs here")

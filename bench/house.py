@@ -22,6 +22,7 @@ import redis
 from interleavethinker.postgres_server import PostgresServer
 from interleavethinker.redis_server import find_binary
 from interleavethinker.settings import PREFIX
+from interleavethinker.stack.memory import kept_flat
 
 START_SECONDS = 120.0
 LEASE_SECONDS = 2.0
@@ -34,7 +35,7 @@ class Part:
 
     def __init__(self, name: str, argv: list[str], environment: dict[str, str], logs: Path, ready: Callable[[], bool]):
         self.name, self._argv, self._environment = name, argv, environment
-        self._log, self._ready = logs / f"{name}.log", ready
+        self._log, self.ready = logs / f"{name}.log", ready
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, **more: str) -> None:
@@ -44,7 +45,7 @@ class Part:
             )
 
     def wait_ready(self) -> None:
-        until(self._ready, f"{self.name} does not come up; see {self._log}")
+        until(self.ready, f"{self.name} does not come up; see {self._log}")
 
     def signal(self, number: int) -> None:
         if self.process and self.process.poll() is None:
@@ -86,7 +87,7 @@ class House:
         self.postgres: PostgresServer | None = None
         if postgres:
             place = home / "postgres"
-            place.mkdir()
+            place.mkdir(exist_ok=True)
             self.postgres = PostgresServer(place)
         self.journal = self.postgres.url if self.postgres else f"sqlite:///{journal or home}/journal.db"
         self.parts = {name: self._part(name) for name in (*names[:5], "worker", *names[5 : 7 if postgres else 6])}
@@ -162,7 +163,7 @@ class House:
         own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         quiet = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1"}
         pace = {PACE: self._more[PACE]} if PACE in self._more else {}
-        return own | quiet | pace | {f"{PREFIX}{name}": value for name, value in settings.items()}
+        return kept_flat(name) | own | quiet | pace | {f"{PREFIX}{name}": value for name, value in settings.items()}
 
     def _answers(self, url: str) -> bool:
         with contextlib.suppress(httpx2.TransportError):

@@ -13,6 +13,7 @@ import os
 import re
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
@@ -26,6 +27,8 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TENANT = re.compile(r"[A-Za-z0-9~][A-Za-z0-9._-]{0,63}")
 _OWNED = re.compile(r"(?:tenants/([^/]+)/)?[0-9a-f]{2}/[0-9a-f]{2}/([0-9a-f]{64})")
 TENANTS = "tenants"
+WRITING = ".writing-"
+"""How the names of files begin that are not yet whole."""
 
 
 class DamagedBlob(InterleaveError):
@@ -54,6 +57,11 @@ class Store(Blobs, Protocol):
 
     async def delete(self, blob: Stored) -> bool:
         """Delete the blob unless it was put again since it was listed; whether it was."""
+        ...
+
+    async def leftovers(self, before: float, *, delete: bool) -> int:
+        """How many unfinished writes there are that nobody has gone on with since `before` (seconds since 1970): their
+        writers were killed. With `delete` they are gone then."""
         ...
 
 
@@ -92,6 +100,9 @@ class DirectoryBlobs:
         space = self.within(blob.tenant) if blob.tenant else DirectoryBlobs(self._root)
         return await asyncio.to_thread(_delete, space._place(blob.digest), blob.at)
 
+    async def leftovers(self, before: float, *, delete: bool) -> int:
+        return await asyncio.to_thread(_left_over, self._root, before, delete)
+
     def _place(self, digest: str) -> Path:
         return self.path / place_of(digest)
 
@@ -108,7 +119,7 @@ class DirectoryBlobs:
             os.utime(place)  # wanted again: no collection of what is old may take it now
             return digest
         place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".writing-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=WRITING, delete=False) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -124,6 +135,17 @@ def _delete(place: Path, listed_at: float) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _left_over(root: Path, before: float, delete: bool) -> int:
+    count = 0
+    for place in root.rglob(f"{WRITING}*"):
+        with suppress(FileNotFoundError):  # its writer may be about to name it
+            if place.stat().st_mtime < before:
+                count += 1
+                if delete:
+                    place.unlink()
+    return count
 
 
 class TenantBlobs:

@@ -75,6 +75,11 @@ class Unavailable(InterleaveError):
     retryable = True
 
 
+class NobodyDraws(Unavailable):
+    """The generator answers, and has no live worker. The member `waited` says for how many seconds one was waited
+    for."""
+
+
 class RateLimited(InterleaveError):
     """A limit over time is reached. The member `retry_after` says in how many seconds there is room again."""
 

@@ -60,6 +60,11 @@ class JobStatus(Value):
     progress: Progress = Progress()
     drawing: Drawing | None = Field(default=None, description="present when done")
     problem: Problem | None = Field(default=None, description="present when failed")
+    unattended_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        description="for so long of this request's waiting no worker was alive to take the queued job",
+    )
 
 
 class CancelAnswer(StrEnum):

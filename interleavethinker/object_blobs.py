@@ -71,6 +71,11 @@ class ObjectBlobs:
         await obstore.delete_async(self._store, path)
         return True
 
+    async def leftovers(self, before: float, *, delete: bool) -> int:
+        """None that can be seen here: an object is there whole or not at all. Parts of an upload that was cut are for
+        the bucket's own rule (AbortIncompleteMultipartUpload)."""
+        return 0
+
     async def _look(self, path: str) -> tuple[float, int]:
         """When it was last put, and its size; zeros where there is none."""
         try:

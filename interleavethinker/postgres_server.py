@@ -66,7 +66,7 @@ class PostgresServer:
             with (self.directory / "postgres.log").open("ab") as log:
                 self._process = self._open("postgres", "-D", str(data), *flags, output=log.fileno())
             while self._process.poll() is None and time.monotonic() < deadline:
-                if self._answers():
+                if self.answers():
                     return
                 time.sleep(0.05)
             time.sleep(0.2)  # the children of a killed one may still be about to end: try once more
@@ -117,7 +117,7 @@ class PostgresServer:
             start_new_session=True,
         )
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         """Whether it takes queries by now: not while it recovers."""
         ready = subprocess.run(
             [self._binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self._port)], check=False

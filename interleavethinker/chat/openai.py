@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import os
 import re
 import time
@@ -20,6 +21,7 @@ import httpx2
 import openai
 from openai.types.chat import ChatCompletionChunk
 
+from interleavethinker import http
 from interleavethinker.chat.base import Token
 from interleavethinker.chat.habits import QUOTA, REFUSALS, Ending, Fields, Usage, in_bytes, words_of
 from interleavethinker.codec import ImagePart, Message, TextPart
@@ -94,7 +96,8 @@ class OpenAIChat:
         if prefix and not self.supports_prefix:
             raise BadRequest(f"{self._api.base_url} cannot go on from a prefix: leave it out, or use flavour = 'vllm'")
         spoken = await asyncio.to_thread(lambda: [_message(message, self._image_bytes) for message in messages])
-        extra: dict[str, Any] = {"cache_salt": self._salt} if self._salt and self.supports_prefix else {}
+        salt = self._cache_salt() if self.supports_prefix else None
+        extra: dict[str, Any] = {"cache_salt": salt} if salt else {}
         if prefix:
             spoken.append({"role": "assistant", "content": _plain(prefix)})
             extra |= {"continue_final_message": True, "add_generation_prompt": False}
@@ -125,6 +128,13 @@ class OpenAIChat:
             except openai.APIStatusError as error:
                 if not self._fields.learn(error):  # each lesson is learnt once, so this ends
                     raise
+
+    def _cache_salt(self) -> str | None:
+        """Each tenant's own: the time that an answer takes must not tell one what another has asked. A digest, which
+        says no tenant's name to the server."""
+        if (tenant := http.tenant.get()) is None:
+            return self._salt
+        return hashlib.sha256(f"{self._salt or ''}/{tenant}".encode()).hexdigest()
 
     async def ready(self) -> list[str]:
         if not self._listed or time.monotonic() - self._seen < READY_SECONDS:

@@ -59,7 +59,9 @@ class ChatSettings(BaseModel):
         description="openai: a larger image is sent as JPEG; hosted services limit a call's size",
     )
     price: ChatPrice = ChatPrice()
-    cache_salt: str | None = Field(default=None, description="openai, vllm: keeps prefix caches of tenants apart")
+    cache_salt: str | None = Field(
+        default=None, description="openai, vllm: keeps prefix caches apart; tenants' are apart anyway"
+    )
 
 
 def open_chat(settings: ChatSettings) -> Chat:

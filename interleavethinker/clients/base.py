@@ -38,7 +38,7 @@ class ServiceClient:
         transport: httpx2.AsyncBaseTransport | None = None,
         token: str | None = None,
     ) -> None:
-        self.base_url = base_url.rstrip("/")
+        self.base_url, self.patience = base_url.rstrip("/"), patience
         self._http = httpx2.AsyncClient(
             base_url=self.base_url,
             headers={"Authorization": f"Bearer {token}"} if token else None,

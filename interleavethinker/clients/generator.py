@@ -12,7 +12,15 @@ from pydantic import ValidationError
 
 from interleavethinker import http
 from interleavethinker.clients.base import ServiceClient
-from interleavethinker.errors import Canceled, ContentRefused, DrawFailed, InterleaveError, NotFound, Unavailable
+from interleavethinker.errors import (
+    Canceled,
+    ContentRefused,
+    DrawFailed,
+    InterleaveError,
+    NobodyDraws,
+    NotFound,
+    Unavailable,
+)
 from interleavethinker.jobs import JobProgress, JobState, JobStatus, Priority
 from interleavethinker.ports import DrawProgress, OnProgress, watching
 from interleavethinker.types import Drawing, ImageJob
@@ -22,6 +30,10 @@ log = structlog.get_logger(__name__)
 WAIT_SECONDS = 30
 """How long one request waits for the ending before it asks again; well below usual proxies' 60 s."""
 HINT_SECONDS = 2.0
+NOBODY = (
+    "no generator worker is alive, so nobody draws what waits: start one, or see in its log why it ended "
+    "(`python -m services.generator_service worker`)"
+)
 DEAF_SECONDS = 1.0
 """Before a stream of progress that was cut, or that is not there yet, is asked for again."""
 _STREAM = {"Accept": http.EVENT_STREAM}
@@ -31,7 +43,10 @@ class GeneratorClient(ServiceClient):
     """Implements `ports.Generator` by a generator service."""
 
     async def draw(self, job: ImageJob) -> Drawing:
-        """Draw the job, or get what was drawn before. Cancelling the call cancels a job that nobody else wants."""
+        """Draw the job, or get what was drawn before. Cancelling the call cancels a job that nobody else wants.
+
+        Raises Unavailable also when the job waits and no worker is alive for longer than the client's patience; it goes
+        on waiting in the queue then, for whoever asks again."""
         try:
             status = await self._drawn(job)
         except asyncio.CancelledError:
@@ -94,8 +109,12 @@ class GeneratorClient(ServiceClient):
         status = await self._put(job, wait=0 if told else WAIT_SECONDS)
         if status.state.final:
             return status
+        unattended = 0.0
         async with self._telling(job, told):
             while not status.state.final:
+                unattended = 0.0 if status.unattended_seconds is None else unattended + status.unattended_seconds
+                if unattended > self.patience:
+                    raise NobodyDraws(NOBODY, job_id=job.id, waited=unattended)
                 try:
                     response = await self.call("GET", _path(job), params={"wait": WAIT_SECONDS})
                     status = JobStatus.model_validate_json(response.content)

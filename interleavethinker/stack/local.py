@@ -17,6 +17,7 @@ import httpx2
 from interleavethinker.errors import Unavailable
 from interleavethinker.settings import RedisSettings, load_section
 from interleavethinker.stack import places
+from interleavethinker.stack.memory import kept_flat
 from interleavethinker.stack.part import Part
 from interleavethinker.stack.places import Ports
 
@@ -118,15 +119,16 @@ class LocalStack:
             self._queue.end(deadline + 2.0)
 
     def _start(self) -> None:
-        own = places.apart(self.ports, self.home) if self._apart else {}
+        apart = places.apart(self.ports, self.home) if self._apart else {}
         redis_url = load_section("redis", RedisSettings).url or self._embedded_redis()
-        environment = places.environment(self.ports, self.home, redis_url) | own
+        environment = places.environment(self.ports, self.home, redis_url) | apart
 
         further = places.further_generators(self.ports, environment)
         environment |= places.offering(further, environment)
 
         def start(name: str, module: str, *arguments: str, own: Mapping[str, str] = {}) -> None:
-            self._parts[name] = Part(name, module, *arguments, logs=self.logs, environment={**environment, **own})
+            given = kept_flat(name) | environment | dict(own)
+            self._parts[name] = Part(name, module, *arguments, logs=self.logs, environment=given)
 
         start("worker", "services.generator_service", "worker")
         start("critic", "services.critic_service")
@@ -139,7 +141,7 @@ class LocalStack:
         start("orchestrator", "services.orchestrator")
 
     def _embedded_redis(self) -> str:
-        environment = places.environment(self.ports, self.home, "")
+        environment = kept_flat("queue") | places.environment(self.ports, self.home, "")
         self._queue = Part(
             "queue", "interleavethinker.stack.queue", logs=self.logs, environment=environment, speaks=True
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import redis.asyncio as aioredis
@@ -64,9 +64,9 @@ def build_app(settings: GeneratorSettings, redis_url: str, blobs: Blobs) -> Fast
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         counting = asyncio.create_task(keep_count(jobs))
         yield
-        counting.cancel()
-        with suppress(asyncio.CancelledError):
-            await counting
+        while not counting.done():  # its client may lose a cancel that comes together with an answer of Redis
+            counting.cancel()
+            await asyncio.wait({counting}, timeout=1)
         await client.aclose()
 
     app = service_app(

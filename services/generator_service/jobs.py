@@ -85,15 +85,23 @@ class Jobs:
         )
 
     async def wait(self, job_id: str, seconds: float) -> JobStatus | None:
-        """The status once the job has ended, or after so many seconds; None when there is no such job (any more)."""
-        deadline = time.monotonic() + seconds
+        """The status once the job has ended, or after so many seconds, or when no worker has been alive for a lease's
+        time (less, as after an emptying of Redis, is nothing to tell); None when there is no such job (any more)."""
+        deadline, unattended_since = time.monotonic() + seconds, None
         async with _reaching(), self._redis.pubsub(ignore_subscribe_messages=True) as news:
             await news.subscribe(self._keys.job(job_id))
             while True:
-                status = await self.status(job_id)
-                left = deadline - time.monotonic()
-                if status is None or status.state.final or left <= 0:
+                status, now = await self.status(job_id), time.monotonic()
+                left = deadline - now
+                if status is None or status.state.final:
                     return status
+                if status.state is not JobState.QUEUED or await self.workers():
+                    unattended_since = None
+                else:
+                    unattended_since = unattended_since or now
+                unattended = None if unattended_since is None else now - unattended_since
+                if left <= 0 or (unattended or 0.0) >= self._settings.lease_seconds:
+                    return status.model_copy(update={"unattended_seconds": unattended})
                 await news.get_message(timeout=min(left, LOOK_SECONDS))
 
     async def progress(self, job_id: str) -> AsyncGenerator[JobProgress, None]:

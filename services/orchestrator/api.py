@@ -14,6 +14,7 @@ from interleavethinker import http
 from interleavethinker.document import fold
 from interleavethinker.errors import NotFound
 from interleavethinker.events import Resumed, Status
+from services.orchestrator.access import listed_tenant
 from services.orchestrator.answers import (
     EVENTS,
     Accept,
@@ -40,6 +41,7 @@ EVENT_STREAM: dict[str, Any] = {
     "description": "The events, each with its number as `id`, `progress` without one; ends after the last `finished`.",
     "content": EVENTS,
 }
+TENANT = r"^[A-Za-z0-9~][A-Za-z0-9._-]{0,63}$"
 router = APIRouter(tags=["documents"], route_class=StrictRoute)
 
 
@@ -59,7 +61,7 @@ async def make_document(
     """
     hooks = house.hooks(ask.webhook)
     house.runs.generators.check(ask.generator)
-    await house.guards.admit(ask.prompt)
+    await house.guards.admit(ask.prompt, ask.style, ask.characters)
     asked = await ask.request(house.blobs, house.settings.images, house.fetch)
     action = f"interleave {ask.webhook.canonical() if ask.webhook else ''}"
     key = key_of(house, idempotency_key, owner, action, asked)
@@ -67,19 +69,31 @@ async def make_document(
     return await answer(house, begun, request, prefer, accept)
 
 
-@router.get("/interleave", responses=problems(422))
+@router.get("/interleave", responses=problems(403, 422))
 async def list_runs(
     request: Request,
     house: InHouse,
-    owner: Owner,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[
         str | None, Query(description="`next` of the page before", pattern="^[0-9]{1,18}$", examples=["17"])
     ] = None,
     status: Annotated[list[Status] | None, Query(description="only runs in this status; may be given again")] = None,
+    tenant: Annotated[
+        str | None,
+        Query(description="for an administrator: whose runs", pattern=TENANT, examples=["garden"]),
+    ] = None,
+    search: Annotated[
+        str | None,
+        Query(
+            description="only runs with this in their prompt or a step's name, in any case",
+            max_length=200,
+            examples=["snowman"],
+        ),
+    ] = None,
 ) -> RunList:
-    """All of the caller's runs, newest first."""
-    page = await house.journal.runs(limit=limit, cursor=cursor, statuses=status or (), owner=owner)
+    """All of the caller's runs, or for an administrator those of the tenant that is named, newest first."""
+    owner = listed_tenant(request, tenant)
+    page = await house.journal.runs(limit=limit, cursor=cursor, statuses=status or (), owner=owner, search=search)
     return RunList(runs=await house.views(request, page.runs), next=page.cursor)
 
 

@@ -7,6 +7,7 @@ here: the routes (`api`) and the algorithm (`loop`).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -23,10 +24,12 @@ from interleavethinker.fetching import PictureFetch
 from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
-from services.orchestrator import api, editing, exporting, showing
+from services.orchestrator import api, arranging, editing, exporting, sharing, showing
 from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
+from services.orchestrator.doors.responses import routes as responses
+from services.orchestrator.doors.responses.errors import OpenAIErrors
 from services.orchestrator.following import Turns
 from services.orchestrator.generators import Generators
 from services.orchestrator.journal import Journal
@@ -36,6 +39,7 @@ from services.orchestrator.rates import Rates
 from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards, open_filter
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.shares import Shares
 from services.orchestrator.thumbnails import Thumbnails
 from services.orchestrator.tokens import Tokens
 from services.orchestrator.webhooks import Webhooks
@@ -80,6 +84,7 @@ def create_app(
         if isinstance(port, ServiceClient)
     }
     journal = Journal(settings.journal)
+    shares = Shares(journal.engine)
     rates = Rates(settings.rates)
     guards = Guards(content or open_filter(settings.filter), blobs=blobs, rates=rates)
     keys = Keys(settings.journal) if settings.auth != "off" else None
@@ -112,6 +117,7 @@ def create_app(
                 speculate=settings.speculate,
                 lease_seconds=settings.lease_seconds,
                 patience=settings.patience_seconds,
+                max_losses=settings.max_losses,
                 guards=guards,
                 at_once_per_owner=settings.runs_at_once_per_owner,
                 queued_per_owner=settings.queued_per_owner,
@@ -130,8 +136,10 @@ def create_app(
                 signer,
                 fetch,
                 guards,
+                shares,
                 turns=Turns(journal, settings.runs_at_once),
                 thumbnails=Thumbnails(blobs),
+                since=int(time.time()),
             )
             runs.open()
             log.info("looking for runs", replica=runs.replica)
@@ -143,9 +151,12 @@ def create_app(
         lifespan=lifespan,
         title="InterleaveThinker",
         description="Illustrated documents: planned, drawn, judged and redrawn.",
-        door=[Middleware(Gate, doors=doors, signer=signer, rates=rates)],
+        door=[Middleware(Gate, doors=doors, signer=signer, rates=rates, shares=shares)],
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
-    for router in (api.router, editing.router, exporting.router, showing.router):
-        app.include_router(router, dependencies=[Depends(own_run), *([BEARER] if doors else [])])
+    bears = [BEARER] if doors else []
+    for router in (api.router, editing.router, arranging.router, sharing.router, exporting.router, showing.router):
+        app.include_router(router, dependencies=[Depends(own_run), *bears])
+    app.include_router(responses.router, dependencies=[responses.OWN, *bears])
+    app.add_middleware(OpenAIErrors)
     return app

@@ -1,4 +1,4 @@
-"""What nobody needs any more: runs past their retention, and images that no run refers to.
+"""What nobody needs any more: runs past their retention, images that no run refers to, and what killed writers left.
 
 Safe beside runs in progress: only blobs that were last put longer ago than `older_than` are looked at, whoever is
 about to refer to one puts it (again) first, and one that was put since it was listed is left. Deliberately not here:
@@ -32,6 +32,7 @@ class Collected(NamedTuple):
     runs: int
     blobs: int
     kept: int
+    leftovers: int = 0
 
 
 async def collect(
@@ -44,13 +45,14 @@ async def collect(
     dry_run: bool = False,
 ) -> Collected:
     """Delete runs that ended and were asked for longer than `retention` ago (None: none), then blobs older than
-    `older_than` that no run of their tenant names. `keys_live`: how long an idempotency key is remembered."""
+    `older_than` that no run of their tenant names, and unfinished writes of that age. `keys_live`: how long an
+    idempotency key is remembered."""
     now = datetime.now(UTC)
     expired: list[str] = []
     if retention:
         found = await _expired(engine, now - retention, now - keys_live)
         parts = [found[start : start + _ROWS] for start in range(0, len(found), _ROWS)]
-        forgotten = parts if dry_run else [await _forget(engine, part, now - keys_live) for part in parts]
+        forgotten = parts if dry_run else [await forget(engine, part, now - keys_live) for part in parts]
         expired = [run_id for part in forgotten for run_id in part]
     before = (now - max(older_than, LEAST_AGE)).timestamp()
     old = [blob async for blob in store.all() if blob.at < before]
@@ -59,7 +61,8 @@ async def collect(
     named = {found async for found in _named(engine, gone)}
     unnamed = [blob for blob in old if (blob.tenant, blob.digest) not in named]
     deleted = unnamed if dry_run else [blob for blob in unnamed if await store.delete(blob)]
-    return Collected(len(expired), len(deleted), len(old) - len(deleted))
+    leftovers = await store.leftovers(before, delete=not dry_run)
+    return Collected(len(expired), len(deleted), len(old) - len(deleted), leftovers)
 
 
 def _done(keys_since: datetime) -> ColumnElement[bool]:
@@ -77,7 +80,7 @@ async def _expired(engine: AsyncEngine, before: datetime, keys_since: datetime) 
         return list(found.scalars())
 
 
-async def _forget(engine: AsyncEngine, run_ids: list[str], keys_since: datetime) -> list[str]:
+async def forget(engine: AsyncEngine, run_ids: list[str], keys_since: datetime) -> list[str]:
     """Delete these runs with their events, keys and webhooks, but those that their callers let go on by now; which."""
     # The update locks them, so that no wish of a caller comes between.
     lock = update(RUNS).where(RUNS.c.id.in_(run_ids), _done(keys_since)).values(fence=RUNS.c.fence + 1)

@@ -76,7 +76,8 @@ async def gc(chosen: argparse.Namespace, settings: OrchestratorSettings) -> None
     finally:
         await engine.dispose()
     verb = "would be deleted" if chosen.dry_run else "deleted"
-    print(f"{verb}: {done.runs} runs, {done.blobs} images; {done.kept} old images are still referred to")
+    gone = f"{done.runs} runs, {done.blobs} images, {done.leftovers} unfinished writes"
+    print(f"{verb}: {gone}; {done.kept} old images are still referred to")
 
 
 async def keys(chosen: argparse.Namespace, settings: OrchestratorSettings) -> None:

@@ -92,11 +92,13 @@ class Following:
         told: ProgressEvent | None = None
         with self._board.following(self._run_id) as self._news:
             while True:
+                await asyncio.sleep(
+                    TELLING_SECONDS
+                )  # also at first: what begins at once, or has ended, waits for nothing
                 self._news.clear()
                 now = await self._now()
                 if now and (told is None or now.model_copy(update={"run": told.run}) != told):
                     yield (told := now)
-                await asyncio.sleep(TELLING_SECONDS)
                 try:
                     async with asyncio.timeout(LOOK_SECONDS if self._pace.status is Status.QUEUED else None):
                         await self._news.wait()

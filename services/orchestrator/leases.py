@@ -11,7 +11,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, not_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -33,12 +33,14 @@ def owned_by(owner: str | None) -> ColumnElement[bool]:
 
 class Claim(NamedTuple):
     """A run to work on. `now`: when it was claimed, by the database's clock. `lost_by`: the replica it was taken over
-    from, whose lease ran out; None for a run that nobody held."""
+    from, whose lease ran out; None for a run that nobody held. `losses`: how many leases ran out in a row, with nothing
+    new recorded of the run."""
 
     run_id: str
     fence: int
     now: datetime
     lost_by: str | None = None
+    losses: int = 0
 
 
 class Leases:
@@ -87,11 +89,13 @@ class Leases:
         """The run, unless another replica was quicker: the fence it was seen with decides, and for the tenant's last
         place the lock on its turn does."""
         turn = {"owner": owner or NOBODY, "taken_at": db_now()}
+        ran_out = and_(RUNS.c.lease_holder.is_not(None), RUNS.c.lease_until < db_now())
+        losses = RUNS.c.losses + case((ran_out, 1), else_=0)
         take = (
             update(RUNS)
             .where(RUNS.c.id == run_id, RUNS.c.fence == fence, OPEN)
-            .values(lease_holder=self.holder, lease_until=db_now() + self.seconds, fence=fence + 1)
-            .returning(db_now())
+            .values(lease_holder=self.holder, lease_until=db_now() + self.seconds, fence=fence + 1, losses=losses)
+            .returning(db_now(), RUNS.c.losses)
         )
         async with self._engine.connect() as db:
             insert = postgres_insert if db.dialect.name == "postgresql" else sqlite_insert
@@ -102,13 +106,13 @@ class Leases:
                 count = select(func.count()).where(owned_by(owner), under_way_at(self.holder, ours))
                 if (await db.execute(count)).scalar_one() >= self._per_owner:
                     return None
-            now = (await db.execute(take)).scalar()
-            if now is not None:
+            taken = (await db.execute(take)).one_or_none()
+            if taken is not None:
                 await db.commit()
-        if now is None:
+        if taken is None:
             return None
         other = lost_by if lost_by != self.holder else None
-        return Claim(run_id, fence + 1, datetime.fromtimestamp(now, UTC), other)
+        return Claim(run_id, fence + 1, datetime.fromtimestamp(taken[0], UTC), other, taken[1])
 
 
 def under_way_at(holder: str, ours: Collection[str]) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from interleavethinker.events import Drawn, Judged, StepFinished
 from interleavethinker.ports import Critic, Generator, Planner
-from interleavethinker.types import CriticMode, Critique, ImageJob, ImageRef, InterleaveRequest
+from interleavethinker.types import CriticMode, Critique, Drawing, ImageJob, ImageRef, InterleaveRequest
 from services.orchestrator.board import under_way
 from services.orchestrator.rounds import Ground, Take
 from services.orchestrator.rules import Attempt, BudgetSpent, attempt_seed, best, limit_reached, stands
@@ -39,15 +39,19 @@ async def interleave(
     plan = PlanInWriting(planner.plan(request.brief, seed=request.seed, max_steps=request.max_steps), record)
 
     def job(take: Take, number: int, prompt: str, before: ImageRef | None) -> ImageJob:
-        references = (before, *request.references) if before else request.references
+        references = (before, *take.references) if before else take.references
         seed = attempt_seed(take.seed, take.step.index, number)
         return ImageJob(prompt=prompt, references=references, seed=seed, size=request.size, params=request.params)
 
-    async def attempt(take: Take, number: int, prompt: str, before: ImageRef | None) -> Attempt:
+    async def draw(take: Take, number: int, prompt: str, before: ImageRef | None) -> Drawing:
         index, wanted = take.step.index, job(take, number, prompt, before)
         under_way.set((index, number))
         drawing = await generator.draw(wanted)
         await record(Drawn(step=index, number=number, job=wanted, drawing=drawing))
+        return drawing
+
+    async def attempt(take: Take, number: int, prompt: str, before: ImageRef | None, drawing: Drawing) -> Attempt:
+        index = take.step.index
         if request.critic is CriticMode.OFF:
             return Attempt(number, prompt, drawing.image)
         following = plan.after(take.step) if speculate else None
@@ -77,8 +81,14 @@ async def interleave(
             while prompt and len(attempts) < take.most:
                 if limit := limit_reached(request.budget, draws, elapsed()):
                     break
-                attempts.append(await attempt(take, take.first + len(attempts), prompt, canvas))
+                number = take.first + len(attempts)
+                try:
+                    drawing = await draw(take, number, prompt, canvas)
+                except BudgetSpent as spent:  # the deadline came first: the attempts before stand
+                    limit = spent.detail
+                    break
                 draws += 1
+                attempts.append(await attempt(take, number, prompt, canvas, drawing))
                 if attempts[-1].accepted is not False:
                     break
                 prompt = attempts[-1].next_prompt

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
 
 import structlog
 
-from interleavethinker.errors import DrawFailed, InterleaveError, Unavailable
+from interleavethinker.errors import DrawFailed, InterleaveError, NobodyDraws, Unavailable
 from interleavethinker.ports import Critic, Generator, Judgement, Planner, Planning
 from interleavethinker.types import Brief, Critique, Drawing, ImageJob, Step
 from services.orchestrator.metrics import WAITED
@@ -36,15 +36,18 @@ class Patience:
 
     def __init__(self, service: str, seconds: float, left: Callable[[], float | None]) -> None:
         self._service, self._seconds, self._left = service, seconds, left
-        self._pause = FIRST_PAUSE
+        self._pause, self._reason = FIRST_PAUSE, ""
 
     def content(self) -> None:
         """The service answered."""
-        self._pause = FIRST_PAUSE
+        self._pause, self._reason = FIRST_PAUSE, ""
 
     async def wait(self, error: InterleaveError) -> None:
         """Sleep until it is worth another try. Raises the error when the patience is spent, BudgetSpent at the
         deadline."""
+        if isinstance(error, NobodyDraws):  # that call has waited already
+            self._seconds -= float(str(error.extra.get("waited", 0.0)))
+            self._pause = FIRST_PAUSE
         if self._seconds <= 0:
             raise error
         pause = min(self._pause * random.uniform(0.5, 1.5), self._seconds)
@@ -52,11 +55,25 @@ class Patience:
         if left is not None and left <= pause:
             await asyncio.sleep(max(0.0, left))
             raise BudgetSpent(f"budget.max_seconds was over while waiting: {error.detail}") from error
+        self._reason = f": {error.detail}"
         log.warning("waiting for a service", wanted=self._service, seconds=round(pause, 2), reason=error.detail)
         await asyncio.sleep(pause)
         WAITED.labels(self._service).inc(pause)
         self._seconds -= pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
+
+    @asynccontextmanager
+    async def deadline(self) -> AsyncIterator[None]:
+        """Ends what is done within at the run's deadline. Raises BudgetSpent then."""
+        limit = asyncio.timeout(self._left())
+        try:
+            async with limit:
+                yield
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            said = f"budget.max_seconds was over while waiting for the {self._service}{self._reason}"
+            raise BudgetSpent(said) from error
 
     async def over(self, call: Callable[[], Awaitable[T]]) -> T:
         """The call's answer, asked for until somebody gives one."""
@@ -99,14 +116,20 @@ class PatientPlanner:
 
 
 class PatientGenerator:
-    """Hints are not waited for."""
+    """Hints are not waited for. The run's deadline ends a drawing too, whether it waits in the queue or is under way;
+    what is not waited for any more is withdrawn."""
 
     def __init__(self, generator: Generator, patience: Patience) -> None:
         self._generator, self._patience = generator, patience
         self.foresee, self.forget = generator.foresee, generator.forget
 
     async def draw(self, job: ImageJob) -> Drawing:
-        return await self._patience.over(lambda: self._generator.draw(job))
+        try:
+            async with self._patience.deadline():
+                return await self._patience.over(lambda: self._generator.draw(job))
+        except (BudgetSpent, Unavailable, asyncio.CancelledError):
+            await self._generator.forget(job)  # between two tries it waits in the queue, and nobody would come for it
+            raise
 
 
 class PatientCritic:

@@ -92,6 +92,9 @@ class OrchestratorSettings(BaseModel):
     lease_seconds: float = Field(
         default=10.0, ge=0.5, description="a replica that is silent for so long has lost its runs to the others"
     )
+    max_losses: int = Field(
+        default=5, ge=1, description="replicas in a row that may fall silent over a run with nothing new recorded"
+    )
     patience_seconds: float = Field(
         default=900.0, ge=0, description="how long, in all, a run waits for each service that is away, before it ends"
     )

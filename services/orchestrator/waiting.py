@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from interleavethinker.errors import InterleaveError
@@ -22,6 +22,9 @@ from services.orchestrator.tables import EVENTS, RUNS, TURNS, db_now
 
 RECENT = 20
 """How many of the last finished runs the estimate looks at."""
+SOONEST, UNKNOWN, LATEST = 1, 30, 300
+"""Seconds after which a caller is told to ask again whom there is no room for: at least, where nothing is known of how
+long runs take, and at most."""
 
 
 class QueueFull(InterleaveError):
@@ -73,25 +76,33 @@ async def waiting(engine: AsyncEngine) -> Waiting:
     """The queue as it stands."""
     queued = select(RUNS.c.id, OWNER).where(RUNS.c.status == Status.QUEUED).order_by(RUNS.c.number)
     turns = select(TURNS.c.owner).order_by(TURNS.c.taken_at)
-    held = select(func.count(), func.count(RUNS.c.lease_holder.distinct())).where(OPEN, RUNS.c.lease_until >= db_now())
+    with answering():
+        async with engine.connect() as db:
+            runs = [(row[0], row[1]) for row in await db.execute(queued)]
+            owners = [row[0] for row in await db.execute(turns)]
+            under_way, replicas = (await db.execute(_held())).one()
+            return Waiting(runs, owners, under_way, replicas, await _took(db))
+
+
+def _held() -> Select:
+    """How many runs are worked on, and by how many replicas."""
+    return select(func.count(), func.count(RUNS.c.lease_holder.distinct())).where(OPEN, RUNS.c.lease_until >= db_now())
+
+
+async def _took(db: AsyncConnection) -> list[float]:
+    """The seconds that the last runs took."""
     ended = select(RUNS.c.id).where(RUNS.c.status.in_([Status.SUCCEEDED, Status.PARTIAL]))
     last = ended.order_by(RUNS.c.number.desc()).limit(RECENT).subquery()
     marks = select(EVENTS.c.run_id, EVENTS.c.type, func.max(EVENTS.c.at)).where(
         EVENTS.c.run_id.in_(select(last.c.id)), EVENTS.c.type.in_(["started", "finished"])
     )
-    with answering():
-        async with engine.connect() as db:
-            runs = [(row[0], row[1]) for row in await db.execute(queued)]
-            owners = [row[0] for row in await db.execute(turns)]
-            under_way, replicas = (await db.execute(held)).one()
-            times = defaultdict[str, dict](dict)
-            for run_id, kind, at in await db.execute(marks.group_by(EVENTS.c.run_id, EVENTS.c.type)):
-                times[run_id][kind] = at
-    took = [(t["finished"] - t["started"]).total_seconds() for t in times.values() if len(t) == 2]
-    return Waiting(runs, owners, under_way, replicas, took)
+    times = defaultdict[str, dict](dict)
+    for run_id, kind, at in await db.execute(marks.group_by(EVENTS.c.run_id, EVENTS.c.type)):
+        times[run_id][kind] = at
+    return [(t["finished"] - t["started"]).total_seconds() for t in times.values() if len(t) == 2]
 
 
-async def leave_room(db: AsyncConnection, owner: str | None, most: int | None, retry_after: int = 30) -> None:
+async def leave_room(db: AsyncConnection, owner: str | None, most: int | None) -> None:
     """Raises QueueFull where more than `most` of the tenant's runs wait, the one that this transaction adds among
     them."""
     if most is None:
@@ -100,8 +111,19 @@ async def leave_room(db: AsyncConnection, owner: str | None, most: int | None, r
     if (await db.execute(count)).scalar_one() > most:
         raise QueueFull(
             f"{most} runs wait already, as many as may: ask again when one has begun, or cancel one",
-            retry_after=retry_after,
+            retry_after=await _room_in(db),
         )
+
+
+async def _room_in(db: AsyncConnection) -> int:
+    """Seconds until one of a tenant's waiting runs may have begun: as often as a run ends, one of the tenants that wait
+    has its turn."""
+    if not (took := await _took(db)):
+        return UNKNOWN
+    under_way, _ = (await db.execute(_held())).one()
+    waiting_owners = select(func.count(OWNER.distinct())).where(RUNS.c.status == Status.QUEUED)
+    tenants = (await db.execute(waiting_owners)).scalar_one()
+    return round(min(max(fmean(took) * tenants / max(under_way, 1), SOONEST), LATEST))
 
 
 def positions(found: Waiting, run_ids: Collection[str], at_once: int) -> dict[str, Place]:

@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 import pytest
 
+from interleavethinker import http
 from interleavethinker.chat import ChatSettings, open_chat
 from interleavethinker.chat.openai import OpenAIChat
 from interleavethinker.codec import Message, TextPart
@@ -62,6 +63,18 @@ async def test_vllm_is_told_to_go_on_from_a_prefix_and_to_salt_its_cache(server:
     assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
     assert body["cache_salt"] == "tenant-7"
     await chat.close()
+
+
+async def test_each_tenant_has_a_prefix_cache_of_its_own(server: OpenAIServer) -> None:
+    for salt, tenant in ((None, None), (None, "acme"), (None, "acme"), (None, "other"), ("ours", "acme")):
+        chat = OpenAIChat("scripted", base_url=server.url, cache_salt=salt)
+        token = http.tenant.set(tenant)
+        await said(chat)
+        http.tenant.reset(token)
+        await chat.close()
+    salts = [body.get("cache_salt") for body in server.asked]
+    assert salts[0] is None and salts[1] == salts[2] is not None
+    assert len(set(salts)) == 4 and not any("acme" in str(each) for each in salts)
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import update
 
 from interleavethinker.blobs import DirectoryBlobs
-from interleavethinker.events import Drawn, Finished, Started, Status, StepFinished
+from interleavethinker.events import Drawn, Finished, Resumed, Started, Status, StepFinished, StepPlanned
 from interleavethinker.postgres_server import postgres_server
 from interleavethinker.types import Brief, InterleaveRequest
 from services.orchestrator.claims import Claims
 from services.orchestrator.journal import Journal, LeaseLost
-from services.orchestrator.leases import Leases
+from services.orchestrator.leases import Claim, Leases
 from services.orchestrator.metrics import TAKEOVERS
 from services.orchestrator.reaching import JournalAway
 from services.orchestrator.runs import Runs
@@ -25,6 +25,7 @@ from tests.servers.serve import until
 ASK = InterleaveRequest(brief=Brief(prompt="a snowman"), seed=5)
 DONE = Finished(status=Status.SUCCEEDED)
 LONG = 600.0
+MAX_LOSSES = 3
 
 
 @pytest.fixture
@@ -66,6 +67,26 @@ async def test_a_lease_that_ran_out_is_taken_over_and_the_old_fence_writes_nothi
     assert await alive.renew([run_id]) == {}, "what has ended is held by nobody"
 
 
+async def test_leases_that_run_out_are_counted_until_the_run_comes_further(journal: Journal):
+    run_id = await journal.create(ASK)
+
+    async def claimed(holder: str) -> Claim:
+        await asyncio.sleep(0.1)
+        (claim,) = await Leases(journal.engine, holder, 0.02).claim(1)
+        await journal.append(run_id, Started(), fence=claim.fence)  # no progress yet
+        return claim
+
+    assert [(await claimed(f"replica {number}")).losses for number in range(3)] == [0, 1, 2]
+    last = await claimed("who comes further")
+    await journal.append(run_id, StepFinished(step=1), fence=last.fence)
+    assert (await claimed("the next")).losses == 1
+    let_go = Leases(journal.engine, "lets go", LONG)
+    await asyncio.sleep(0.1)
+    assert [claim.losses for claim in await let_go.claim(1)] == [2]
+    await let_go.release()
+    assert (await claimed("after it")).losses == 2, "nothing was lost"
+
+
 async def test_what_is_let_go_is_claimed_at_once_and_is_no_loss(journal: Journal):
     run_id = await journal.create(ASK)
     one, two = Leases(journal.engine, "one", LONG), Leases(journal.engine, "two", LONG)
@@ -100,6 +121,7 @@ class Replica:
             generator=self.generator,
             at_once=self.at_once,
             lease_seconds=self.lease,
+            max_losses=MAX_LOSSES,
         )
         self.runs.open()
         return self.runs
@@ -169,10 +191,37 @@ async def test_a_run_whose_record_cannot_be_read_ends_and_is_not_taken_up_for_ev
         assert (await runs.journal.run(run_id)).status is Status.FAILED
 
 
+@pytest.mark.parametrize("steps", [0, 1], ids=["nothing stands", "a step stands"])
+async def test_a_run_that_kills_whoever_works_on_it_is_given_up_and_can_be_resumed(
+    database_url: str, blobs: DirectoryBlobs, steps: int
+):
+    gate = asyncio.Event()
+    async with Replica(database_url, FakeGenerator(blobs, gate=gate), at_once=0) as runs:
+        run_id = await runs.start(ASK)
+        for number in range(MAX_LOSSES + 1):  # each as if killed: it neither renews nor lets go
+            (claim,) = await Leases(runs.journal.engine, f"victim {number}", 0.02).claim(1)
+            await runs.journal.append(run_id, Started(), fence=claim.fence)
+            if steps and number == 0:
+                for event in (StepPlanned(step=steps_of("a")[0]), StepFinished(step=1)):
+                    await runs.journal.append(run_id, event, fence=claim.fence)
+            await asyncio.sleep(0.1)
+        runs._claims._at_once = 1
+        assert await runs.wait(run_id, 60)
+        document = await runs.journal.document(run_id)
+        assert document.status is (Status.PARTIAL if steps else Status.FAILED)
+        assert document.problem and (document.problem.code, document.problem.retryable) == ("replicas_lost", True)
+        assert "orchestrators in a row died" in document.problem.detail
+        if not steps:
+            gate.set()
+            await runs.wish(run_id, [Resumed()])
+            assert await runs.wait(run_id, 60)
+            assert (await runs.journal.document(run_id)).status is Status.SUCCEEDED
+
+
 async def test_followers_elsewhere_are_woken_by_postgres(postgres_url: str):
     async with Journal(postgres_url, poll=3600) as here, Journal(postgres_url, poll=3600) as there:
         run_id = await here.create(ASK)
-        await until(lambda: here._hearing is not None)
+        await until(lambda: bool(here._talking))
         await asyncio.sleep(1)  # until it listens
         waiting = asyncio.ensure_future(anext(here.follow(run_id, after=1)))
         await asyncio.sleep(0.2)

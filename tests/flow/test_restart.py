@@ -132,6 +132,8 @@ async def watch(
     counts: Counter[str] = Counter()
     async with client.stream("GET", f"{run}/events") as response:
         async for event in read_sse(response.aiter_lines()):
+            if event.event == "progress":
+                continue
             seen.append(Recorded.model_validate_json(event.data))
             counts[event.event] += 1
             if until(seen[-1], counts):

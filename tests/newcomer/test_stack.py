@@ -19,6 +19,7 @@ import redis
 from interleavethinker.errors import BadSettings
 from interleavethinker.redis_server import find_binary
 from interleavethinker.settings import PREFIX, load_section
+from interleavethinker.stack.memory import kept_flat
 from interleavethinker.stack.part import Part, PartDied
 from interleavethinker.stack.places import Ports, environment, further_generators, offering
 from services.generator_service.settings import GeneratorSettings
@@ -26,6 +27,7 @@ from services.generator_service.settings import GeneratorSettings
 HOLD = """
 import os, sys, time
 from pathlib import Path
+from interleavethinker.stack.memory import kept_flat
 from interleavethinker.stack.part import Part
 part = Part("queue", "interleavethinker.stack.queue", logs=Path(sys.argv[1]), environment=os.environ, speaks=True)
 print(part.line(), flush=True)
@@ -115,6 +117,14 @@ def test_ports_come_from_the_settings(monkeypatch: pytest.MonkeyPatch):
 
 def test_free_ports_are_four_different_ones():
     assert len(set(Ports.free())) == 4
+
+
+def test_what_is_freed_goes_back_unless_the_user_says_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "5")
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    given = kept_flat("orchestrator") | environment(Ports.free(), tmp_path, "")
+    assert (given["MALLOC_ARENA_MAX"], given["MALLOC_TRIM_THRESHOLD_"]) == ("5", "131072")
+    assert "MALLOC_TRIM_THRESHOLD_" not in kept_flat("worker") | environment(Ports.free(), tmp_path, "")
 
 
 def test_further_generators_have_places_and_queues_of_their_own(monkeypatch: pytest.MonkeyPatch):

@@ -117,8 +117,12 @@ async def test_every_route_but_the_open_ones_wants_a_key(tmp_path: Path, blobs: 
             if path in OPEN_PATHS:
                 continue
             for method in methods:
-                response = await client.request(method.upper(), path.format(run_id="run_1", digest="0" * 64, step=1))
-                assert (response.status_code, response.headers["content-type"]) == (401, PROBLEM_JSON), path
+                response = await client.request(
+                    method.upper(),
+                    path.format(run_id="run_1", response_id="resp_1", model="m", digest="0" * 64, step=1, number=1),
+                )
+                kind = "application/json" if path.startswith("/v1/") else PROBLEM_JSON  # OpenAI's shape of errors
+                assert (response.status_code, response.headers["content-type"]) == (401, kind), path
                 assert response.headers["www-authenticate"] == "Bearer"
                 asked += 1
         assert asked >= 6
@@ -168,6 +172,23 @@ async def test_another_tenants_run_is_as_unknown_as_none(tmp_path: Path, blobs: 
             assert found.text.replace(made["id"], "") == unknown.text.replace(f"run_{'0' * 24}", "")
         assert (await client.get("/interleave", headers=theirs)).json()["runs"] == []
         assert [run["id"] for run in (await client.get("/interleave", headers=ours)).json()["runs"]] == [made["id"]]
+
+
+async def test_an_administrator_lists_any_tenants_runs_and_nobody_else_does(tmp_path: Path, blobs: DirectoryBlobs):
+    async with opened(tmp_path, blobs, auth="keys") as (_, client):
+        ours, admin = await key(tmp_path, "ours"), await key(tmp_path, "operators", [Permission.ADMIN])
+        made = (await client.post("/interleave", json=SNOWMAN, headers=ours | WAIT)).json()
+
+        async def listed(caller: dict[str, str], **query: str) -> list[str] | int:
+            answer = await client.get("/interleave", params=query, headers=caller)
+            return [run["id"] for run in answer.json()["runs"]] if answer.is_success else answer.status_code
+
+        assert await listed(admin, tenant="ours") == await listed(ours, tenant="ours") == [made["id"]]
+        assert await listed(admin) == await listed(admin, tenant="nobody") == []
+        assert await listed(admin, tenant="ours", status="failed") == []
+        assert await listed(ours, tenant="operators") == 403
+        assert await listed(admin, tenant="../up") == 422
+        assert (await client.get(f"/interleave/{made['id']}", headers=admin)).status_code == 404, "a list, no more"
 
 
 async def test_a_signed_link_opens_one_picture_for_a_while(tmp_path: Path, blobs: DirectoryBlobs):

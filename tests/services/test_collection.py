@@ -54,6 +54,21 @@ async def test_only_old_images_that_no_run_names_are_deleted(journal: Journal, b
     assert [await blobs.has(each) for each in (named, unnamed, young)] == [True, False, True]
 
 
+async def test_what_a_killed_writer_left_goes_by_age(journal: Journal, blobs: DirectoryBlobs):
+    await blobs.put(b"whole")
+    await blobs.within("acme").put(b"a tenant's")
+    left = [next(blobs.path.glob(folders)) / ".writing-x" for folders in ("??/??", "tenants/acme/??/??")]
+    for path in left:
+        path.write_bytes(b"ha")
+    grow_old(blobs.path)
+    young = left[0].with_name(".writing-y")
+    young.write_bytes(b"hal")
+    would = await collect(journal.engine, blobs, older_than=DAY, retention=None, dry_run=True)
+    assert would.leftovers == 2 and all(path.exists() for path in left)
+    assert (await collect(journal.engine, blobs, older_than=DAY, retention=None)).leftovers == 2
+    assert young.exists() and not any(path.exists() for path in left)
+
+
 async def test_an_image_wanted_again_counts_as_new(journal: Journal, blobs: DirectoryBlobs):
     digest = await blobs.put(b"again")
     grow_old(blobs.path)
@@ -146,7 +161,7 @@ async def test_by_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         sys.executable, "-m", "services.orchestrator", "gc", "--older-than", "24h", stdout=-1, stderr=-1
     )
     out, _ = await process.communicate()
-    assert out.decode() == "deleted: 0 runs, 1 images; 0 old images are still referred to\n"
+    assert out.decode() == "deleted: 0 runs, 1 images, 0 unfinished writes; 0 old images are still referred to\n"
 
 
 async def test_a_run_says_when_it_may_go(tmp_path: Path, blobs: DirectoryBlobs):

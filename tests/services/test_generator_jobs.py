@@ -16,7 +16,8 @@ import redis.asyncio as aioredis
 from PIL import Image
 
 from interleavethinker.blobs import DirectoryBlobs
-from interleavethinker.errors import DrawFailed
+from interleavethinker.clients.generator import GeneratorClient
+from interleavethinker.errors import DrawFailed, NobodyDraws
 from interleavethinker.events import Problem
 from interleavethinker.jobs import CancelAnswer, JobState, Priority
 from interleavethinker.redis_server import redis_server
@@ -275,3 +276,29 @@ async def test_more_callers_may_wait_than_a_pool_has_connections_by_default(room
         await caller.put(path, json=body)
         answers = await asyncio.gather(*(caller.get(path, params={"wait": 3}, timeout=60) for _ in range(130)))
     assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_a_waiter_learns_that_no_worker_is_alive(redis_url: str, room: Room):
+    settings = SETTINGS.model_copy(update={"lease_seconds": 0.4})
+    async with aioredis.Redis.from_url(redis_url, decode_responses=True) as client:
+        jobs, job = Jobs(client, lambda *_: None, settings), new_job()
+        await jobs.submit(job, Priority.NORMAL, "a")
+        status = await asyncio.wait_for(jobs.wait(job.id, 600), 60)
+        assert status and status.state is JobState.QUEUED
+        assert status.unattended_seconds is not None and status.unattended_seconds >= 0.4
+        presence = Presence(worker="w", backend="b", model="m", device="cpu", dtype="float32", host="h", pid=1)
+        with Heartbeat(room.client, KEYS, presence, 60):
+            status = await jobs.wait(job.id, 1.5)
+        assert status and (status.state, status.unattended_seconds) == (JobState.QUEUED, None)
+
+
+async def test_the_client_says_that_no_worker_is_alive_and_the_job_waits_on(redis_url: str, room: Room, tmp_path: Path):
+    app = build_app(SETTINGS.model_copy(update={"lease_seconds": 0.4}), redis_url, DirectoryBlobs(tmp_path))
+    client = GeneratorClient("http://generator", patience=0.5, transport=httpx2.ASGITransport(app))
+    job = new_job()
+    with pytest.raises(NobodyDraws, match="no generator worker is alive") as raised:
+        await asyncio.wait_for(client.draw(job), 60)
+    assert raised.value.retryable and raised.value.extra["waited"] >= 0.5
+    status = await room.jobs.status(job.id)
+    assert status and status.state is JobState.QUEUED
+    await client.close()

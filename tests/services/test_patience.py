@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -13,7 +14,7 @@ from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.clients.base import ServiceClient
 from interleavethinker.clients.breaker import FAILURES, LONGEST_REST, Breaker, KnownAway
 from interleavethinker.document import Document
-from interleavethinker.errors import DrawFailed, InterleaveError, Unavailable
+from interleavethinker.errors import DrawFailed, InterleaveError, NobodyDraws, Unavailable
 from interleavethinker.events import Status
 from interleavethinker.ports import Judgement, Planning
 from interleavethinker.types import Brief, Budget, Critique, Drawing, ImageJob, InterleaveRequest, Step
@@ -115,6 +116,36 @@ async def test_the_runs_own_deadline_ends_the_waiting(tmp_path: Path):
     document = await made(tmp_path, Planner(0), Critic(0), Generator(tmp_path, 10_000), ask=ask)
     assert document.status is Status.PARTIAL
     assert document.problem and document.problem.code == "budget_spent" and "away" in document.problem.detail
+
+
+async def test_the_deadline_ends_a_drawing_that_is_still_waited_for(tmp_path: Path):
+    """It is withdrawn, and what was drawn before stands: the refused first attempt settles its step."""
+
+    class Stuck(Generator):
+        async def draw(self, job: ImageJob) -> Drawing:
+            if job.prompt == "a better a":
+                self.asked.append(job)
+                await asyncio.Event().wait()
+            return await super().draw(job)
+
+    generator = Stuck(tmp_path, 0)
+    ask = ASK.model_copy(update={"budget": Budget(max_seconds=1)})
+    document = await made(tmp_path, Planner(0), Critic(0), generator, ask=ask)
+    assert document.status is Status.PARTIAL
+    assert document.problem and document.problem.code == "budget_spent"
+    assert "waiting for the generator" in document.problem.detail
+    assert [(step.finished, len(step.attempts)) for step in document.steps] == [(True, 1), (False, 0), (False, 0)]
+    assert generator.asked[-1] in generator.forgotten
+
+
+async def test_without_a_worker_patience_runs_out_by_what_was_waited(tmp_path: Path):
+    """Each of these calls says that it waited for 40 s itself: two fit into a patience of a minute."""
+    generator = Generator(tmp_path, 10_000, NobodyDraws("no generator worker is alive", waited=40.0))
+    document = await made(tmp_path, Planner(0), Critic(0), generator, patience=60)
+    assert document.status is Status.FAILED
+    assert document.problem and document.problem.retryable and "no generator worker is alive" in document.problem.detail
+    assert 10_000 - generator.absent.left == 2
+    assert len(generator.forgotten) == 1, "nobody waits for it any more"
 
 
 @pytest.mark.parametrize("retryable", [True, False], ids=["its machine failed", "the job cannot be drawn"])

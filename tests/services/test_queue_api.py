@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
+from pathlib import Path
 
+import pytest
+from sqlalchemy import update
+
+from interleavethinker.events import Finished, Started, Status
+from interleavethinker.types import Brief, InterleaveRequest
+from services.orchestrator.journal import Journal
+from services.orchestrator.leases import Leases
+from services.orchestrator.tables import EVENTS
+from services.orchestrator.waiting import QueueFull
 from tests.doors import House
 from tests.services.test_editing_api import made, problem, until
 
@@ -85,3 +96,27 @@ async def test_a_canceled_run_leaves_no_hint_behind(house: House):
             await asyncio.sleep(0.02)
     await client.delete(f"/interleave/{run}")
     assert generator.forgotten == generator.foreseen
+
+
+@pytest.mark.parametrize(("took", "under_way", "wait"), [(None, 0, 30), (40, 2, 40), (0.01, 1, 1), (9_000, 1, 300)])
+async def test_when_to_ask_again_is_what_recent_runs_say(tmp_path: Path, took: float | None, under_way: int, wait: int):
+    """Two tenants wait. With two runs worked on, each of 40 s, one begins every 20 s, and every other is the
+    tenant's."""
+    ask = InterleaveRequest(brief=Brief(prompt="a"))
+    async with Journal(f"sqlite:///{tmp_path}/journal.db") as journal:
+        if took is not None:
+            done = await journal.create(ask)
+            began = (await journal.append(done, Started())).at
+            await journal.append(done, Finished(status=Status.SUCCEEDED))
+            later = update(EVENTS).where(EVENTS.c.type == "finished").values(at=began + timedelta(seconds=took))
+            async with journal.engine.begin() as db:
+                await db.execute(later)
+        for _ in range(under_way):
+            await journal.create(ask, owner="other")
+        for claim in await Leases(journal.engine, "replica", 600).claim(under_way):
+            await journal.append(claim.run_id, Started())
+        for owner in ("other", "acme"):
+            await journal.create(ask, owner=owner)
+        with pytest.raises(QueueFull) as full:
+            await journal.begin(ask, owner="acme", most_waiting=1)
+    assert full.value.extra["retry_after"] == wait

@@ -1,0 +1,160 @@
+"""What a replica does with a run that it has claimed: take it up from what is recorded, and bring it to its end.
+
+Here the ports get what stands in front of them (replay, patience, guards), and an error becomes the end of the run:
+`partial` where finished steps stand, else `failed`, with the problem in words. Deliberately not here: the algorithm
+(`loop`), which replica works on a run (`claims`), and what callers ask of it (`runs`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from interleavethinker import http
+from interleavethinker.document import fold
+from interleavethinker.errors import Conflict
+from interleavethinker.events import Created, Event, Finished, PlanAwaited, Recorded, Started, Status
+from interleavethinker.ports import Critic, Generator, Planner, watching
+from services.orchestrator.endings import ReplicasLost, cut_short, done, problem_of
+from services.orchestrator.generators import Generators
+from services.orchestrator.hints import Hints
+from services.orchestrator.journal import Journal, LeaseLost
+from services.orchestrator.leases import Claim
+from services.orchestrator.loop import interleave
+from services.orchestrator.metrics import RunMetrics
+from services.orchestrator.patience import Patience, PatientCritic, PatientGenerator, PatientPlanner
+from services.orchestrator.reaching import JournalAway
+from services.orchestrator.replay import Replay
+from services.orchestrator.rounds import BEGINS_ROUND, round_of
+from services.orchestrator.screening import Guards
+from services.orchestrator.writing import write_plan
+
+log = structlog.get_logger(__name__)
+
+AWAY_SECONDS = 0.5
+"""How long a run is held that could not be written to, before anyone takes it up again."""
+
+
+class Making:
+    """Called with each claim. `patience`: seconds that a run waits for each service. `max_losses`: so many replicas in
+    a row may fall silent over a run before it is given up."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        planner: Planner,
+        critic: Critic,
+        generators: Generators,
+        guards: Guards,
+        speculate: bool,
+        patience: float,
+        max_losses: int,
+    ) -> None:
+        self._journal, self._guards = journal, guards
+        self._planner, self._critic, self._generators = planner, critic, generators
+        self._speculate, self._patience, self._max_losses = speculate, patience, max_losses
+
+    async def __call__(self, claim: Claim) -> None:
+        http.run_id.set(claim.run_id)
+        http.run_fence.set(claim.fence)
+        watching.set(self._journal.news.board.teller(claim.run_id, previews=not self._guards.see_images))
+        try:
+            http.tenant.set(await self._journal.owner(claim.run_id))
+            if claim.losses >= self._max_losses:
+                lost = ReplicasLost(claim.losses)
+                log.error("run given up", run_id=claim.run_id, reason=lost.detail)
+                end = cut_short(lost, stands=await self._journal.stands(claim.run_id))
+                return await self._append(claim.run_id, end, RunMetrics([]), claim.fence)
+            past = await self._journal.events(claim.run_id)
+            name, drawer = self._generators.named(fold(past).request.generator)
+            async with Hints(drawer) as generator:
+                await self._make(claim, past, generator, name)
+        except (LeaseLost, JournalAway) as error:
+            log.warning("run dropped; whoever can takes it up from what is recorded", reason=error.detail)
+            if isinstance(error, JournalAway):  # a full disk can be claimed on and not be written to, again and again
+                await asyncio.sleep(AWAY_SECONDS)
+        except Exception as error:  # its record cannot be read: it would be taken up again and again, to no end
+            end = Finished(status=Status.FAILED, problem=problem_of(error))
+            await self._append(claim.run_id, end, RunMetrics([]), claim.fence)
+
+    async def _make(self, claim: Claim, past: list[Recorded], generator: Generator, name: str) -> None:
+        now, said = round_of(past), [recorded.event for recorded in past]
+        elapsed = _clock(claim, past)
+        limit = now.request.budget.max_seconds
+        metrics = RunMetrics(said, _asked(past))
+        waited = "generator" if name == self._generators.default_name else f"generator {name}"
+
+        def patience(service: str) -> Patience:
+            return Patience(service, self._patience, lambda: None if limit is None else limit - elapsed())
+
+        async def record(event: Event) -> None:
+            await self._append(claim.run_id, event, metrics, claim.fence)
+
+        replay = Replay(
+            now.past,
+            planner=PatientPlanner(
+                self._guards.planner(self._planner, record, said, now.request.references), patience("planner")
+            ),
+            generator=self._guards.counted(
+                PatientGenerator(self._guards.generator(generator, record, said), patience(waited))
+            ),
+            critic=PatientCritic(self._critic, patience("critic")),
+            record=record,
+            replan=not now.ground.wished_only,
+            written=now.written,
+        )
+        try:
+            await record(Started())
+            if now.request.review_plan and not now.approved:
+                await write_plan(now.request, replay.planner, replay.record)
+                await record(PlanAwaited())
+                return
+            await interleave(
+                now.request,
+                planner=replay.planner,
+                generator=replay.generator,
+                critic=replay.critic,
+                record=replay.record,
+                elapsed=lambda: 0.0 if replay.generator.recorded else elapsed(),
+                ground=now.ground,
+                speculate=self._speculate,
+            )
+            end = done(await self._journal.document(claim.run_id), now)
+        except (LeaseLost, JournalAway):
+            raise
+        except Exception as error:
+            document = await self._journal.document(claim.run_id)
+            end = cut_short(error, stands=any(step.finished for step in document.steps))
+        try:
+            await record(end)
+        except LeaseLost:
+            raise
+        except Conflict:
+            log.info("run was ended elsewhere")
+
+    async def _append(self, run_id: str, event: Event, metrics: RunMetrics, fence: int | None = None) -> None:
+        recorded = await self._journal.append(run_id, event, fence=fence)
+        metrics.observe(event, recorded.at)
+
+
+def _asked(past: list[Recorded]) -> datetime:
+    """When the run, or its last round, was asked for."""
+    return next(each.at for each in reversed(past) if isinstance(each.event, (Created, *BEGINS_ROUND)))
+
+
+def _clock(claim: Claim, past: list[Recorded]) -> Callable[[], float]:
+    """Seconds since the run was first taken up, or first since its caller last let it go on; by the database's clock up
+    to the claim, so that replicas need not agree on the time."""
+    began = claim.now
+    for recorded in reversed(past):
+        if isinstance(recorded.event, Started):
+            began = recorded.at
+        elif isinstance(recorded.event, BEGINS_ROUND):
+            break
+    before, claimed = (claim.now - began).total_seconds(), time.monotonic()
+    return lambda: before + time.monotonic() - claimed
