@@ -19,6 +19,7 @@ from interleavethinker import http
 from interleavethinker.errors import Forbidden, InterleaveError, NotFound, Unauthenticated
 from services.anatomy import OPEN_PATHS, problem_response
 from services.orchestrator.links import Signer
+from services.orchestrator.page_files import is_page
 from services.orchestrator.rates import Rates
 from services.orchestrator.shares import Share, Shares
 
@@ -70,6 +71,11 @@ class Door(Protocol):
         ...
 
 
+def is_open(path: str) -> bool:
+    """Whether a path holds nothing of anyone's, so that no key is asked for."""
+    return path in OPEN_PATHS | DOCUMENTATION or is_page(path)
+
+
 class Gate:
     """ASGI middleware. No doors: everybody is let in as `ANYBODY`."""
 
@@ -79,7 +85,7 @@ class Gate:
         self.app, self._doors, self._signer, self._rates, self._shares = app, doors, signer, rates, shares
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS | DOCUMENTATION:
+        if scope["type"] == "http" and not is_open(scope["path"]):
             try:
                 caller = await self._caller(Request(scope))
                 if scope["method"] == "POST":

@@ -35,6 +35,7 @@ from services.orchestrator.generators import Generators
 from services.orchestrator.journal import Journal
 from services.orchestrator.keys import Keys
 from services.orchestrator.links import Signer
+from services.orchestrator.page_files import router as page_router
 from services.orchestrator.rates import Rates
 from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards, open_filter
@@ -158,5 +159,6 @@ def create_app(
     for router in (api.router, editing.router, arranging.router, sharing.router, exporting.router, showing.router):
         app.include_router(router, dependencies=[Depends(own_run), *bears])
     app.include_router(responses.router, dependencies=[responses.OWN, *bears])
+    app.include_router(page_router)
     app.add_middleware(OpenAIErrors)
     return app
