@@ -109,10 +109,6 @@ class DrawFailed(InterleaveError):
     status = 500
 
 
-class DrawRefused(ContentRefused, DrawFailed):
-    """A hosted image model will not draw this."""
-
-
 class Canceled(InterleaveError):
     """The job or run was canceled by its owner."""
 

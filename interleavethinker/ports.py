@@ -74,8 +74,8 @@ class Previews(Protocol):
 
 class Generator(Protocol):
     async def draw(self, job: ImageJob) -> Drawing:
-        """Draw the job, or return what was drawn before: idempotent by `job.id`. Raises DrawFailed, Canceled,
-        Unavailable. Tells whoever is `watching`, where it can."""
+        """Draw the job, or return what was drawn before: idempotent by `job.id`. Raises DrawFailed,
+        ContentRefused, Canceled, Unavailable. Tells whoever is `watching`, where it can."""
         ...
 
     async def foresee(self, job: ImageJob) -> None:

@@ -14,8 +14,8 @@ from interleavethinker import http
 from interleavethinker.clients.base import ServiceClient
 from interleavethinker.errors import (
     Canceled,
+    ContentRefused,
     DrawFailed,
-    DrawRefused,
     InterleaveError,
     NobodyDraws,
     NotFound,
@@ -135,12 +135,13 @@ def _body(job: ImageJob) -> object:
     return job.model_dump(mode="json")
 
 
-def _failure(status: JobStatus) -> DrawFailed | Unavailable:
+def _failure(status: JobStatus) -> DrawFailed | ContentRefused | Unavailable:
     if status.problem is None:
         return DrawFailed("the generator says neither what it drew nor what failed", job_id=status.job_id)
     if status.problem.code == Unavailable.code:
         return Unavailable(status.problem.detail, job_id=status.job_id)
-    kind = DrawRefused if status.problem.code == DrawRefused.code else DrawFailed
-    error = kind(status.problem.detail, job_id=status.job_id, reason=status.problem.code)
+    if status.problem.code == ContentRefused.code:
+        return ContentRefused(status.problem.detail, job_id=status.job_id)
+    error = DrawFailed(status.problem.detail, job_id=status.job_id, reason=status.problem.code)
     error.retryable = status.problem.retryable
     return error

@@ -25,6 +25,8 @@ CALLS = Counter(
 COST = Counter(
     "interleavethinker_hosted_draw_cost", "What drawings by hosted models cost, by the settings' prices.", ["currency"]
 )
+for _outcome in ("answered", "unusable", "refused", "failed", "lost"):
+    CALLS.labels(_outcome)
 WAITING = Gauge("interleavethinker_draw_queue_length", "Jobs that wait for a worker, by priority.", ["priority"])
 WORKERS = Gauge("interleavethinker_draw_workers", "Live workers with their model loaded.")
 

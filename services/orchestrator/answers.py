@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from interleavethinker import http
 from interleavethinker.document import fold
 from interleavethinker.events import Status
-from interleavethinker.ports import Blobs, Previews
+from interleavethinker.ports import Blobs
 from interleavethinker.types import Value
 from services.anatomy import PROBLEM
 from services.orchestrator.access import Caller
@@ -78,7 +78,6 @@ class House(NamedTuple):
     shares: Shares
     turns: Turns
     thumbnails: Thumbnails
-    previews: Previews | None
     since: int = 0
     """When the service was started, in seconds since 1970."""
 

@@ -140,7 +140,6 @@ def create_app(
                 shares,
                 turns=Turns(journal, settings.runs_at_once),
                 thumbnails=Thumbnails(blobs),
-                previews=generators,
                 since=int(time.time()),
             )
             runs.open()

@@ -40,17 +40,15 @@ class Generators:
         if name is not None and name not in self._offered:
             raise BadRequest(f"generator: there is no {name!r}; there are {', '.join(self.names)}", known=self.names)
 
+    def showing(self, name: str | None) -> Previews | None:
+        """The same generator, where it shows its drawings while it draws them."""
+        generator = self.named(name)[1]
+        return generator if isinstance(generator, Previews) else None
+
     def named(self, name: str | None) -> tuple[str, Generator]:
         """The generator and its name. One that was offered when the run began and is not any more draws nothing."""
         name = name or self.default_name
         return name, self._offered.get(name) or _Withdrawn(name, self.names)
-
-    async def preview(self, job_id: str) -> bytes | None:
-        """A job's latest preview (`ports.Previews`), of whichever generator draws it."""
-        for generator in self._offered.values():
-            if isinstance(generator, Previews) and (found := await generator.preview(job_id)):
-                return found
-        return None
 
 
 class _Withdrawn:

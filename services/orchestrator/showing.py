@@ -42,8 +42,10 @@ async def read_preview(
     await house.journal.run(run_id)
     showing = house.board.of(run_id)
     data = None
-    if showing and (showing.step, showing.number) == (step, number) and showing.previews and house.previews:
-        data = await house.previews.preview(showing.job_id)
+    if showing and (showing.step, showing.number) == (step, number) and showing.previews:
+        name = (await house.journal.document(run_id)).request.generator
+        previews = house.runs.generators.showing(name)
+        data = await previews.preview(showing.job_id) if previews else None
     if data is None:
         raise NotFound(f"run {run_id} shows no preview of step {step}, attempt {number}: it is not being drawn now")
     PREVIEWS.inc()

@@ -12,7 +12,7 @@ from PIL import Image
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.clients.critic import CriticClient
 from interleavethinker.codec import ImagePart
-from interleavethinker.errors import NotFound, Unavailable
+from interleavethinker.errors import ContentRefused, NotFound, Unavailable
 from interleavethinker.ports import Critic, put_image
 from interleavethinker.types import Critique, ImageRef, Outcome, Verdict
 from services.critic_service.app import critic_app
@@ -69,6 +69,14 @@ async def test_the_confidence_is_the_probability_of_the_verdicts_own_word(
     held = range(at // width, (at + len(word) - 1) // width + 1)
     found = await make(chat).judge(critique)
     assert found.verdict == verdict.model_copy(update={"confidence": pytest.approx(0.8 ** len(held))})
+
+
+async def test_a_refusal_to_judge_is_no_verdict_and_not_asked_again(make: Make, critique: Critique) -> None:
+    chat = ScriptedChat(ContentRefused("m refuses to answer this: people"), ACCEPTING)
+    found = await make(chat).judge(critique)
+    assert found.verdict == Verdict(outcome=Outcome.ABSTAIN)
+    assert found.raw == ("m refuses to answer this: people",)
+    assert len(chat.asked) == 1
 
 
 async def test_a_word_over_several_tokens_is_as_probable_as_all_of_them(make: Make, critique: Critique) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.clients.planner import PlannerClient
-from interleavethinker.errors import Malformed, NotFound, Unavailable
+from interleavethinker.errors import ContentRefused, Malformed, NotFound, Unavailable
 from interleavethinker.ports import Planner, Planning, put_image
 from interleavethinker.types import Brief, Plan, Step
 from services.planner_service.app import planner_app
@@ -146,3 +146,12 @@ async def test_a_stream_can_be_left(make: Make) -> None:
     async with aclosing(make(chat).plan(BRIEF)) as steps:  # type: ignore[type-var]
         assert await anext(steps) == PLAN.steps[0]
     assert chat.closed == len(chat.asked) == 1
+
+
+async def test_a_refusal_to_plan_is_told_as_one(make: Make) -> None:
+    chat = ScriptedChat(ContentRefused("m refuses to answer this: weapons"), ANSWER)
+    with pytest.raises(ContentRefused, match="weapons") as refused:
+        async for _ in make(chat).plan(BRIEF):
+            pass
+    assert (refused.value.code, refused.value.retryable) == ("content_refused", False)
+    assert len(chat.asked) == 1

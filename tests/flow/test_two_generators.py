@@ -41,6 +41,11 @@ def test_a_request_chooses_its_generator(tmp_path: Path, monkeypatch: pytest.Mon
                         pass
                     made[name] = client.document(run)
             refused = httpx2.post(f"{stack.url}/interleave", json={"prompt": REQUEST, "generator": "other"})
+            server.key = "another"  # ours is refused from now on, and repeated by the server
+            asked = {"prompt": REQUEST, "generator": "hosted", "max_attempts": 1, "seed": 77}
+            wait = {"Prefer": "wait=60"}
+            told = httpx2.post(f"{stack.url}/interleave", json=asked, headers=wait, timeout=70).json()["document"]
+            shown = [httpx2.get(f"{stack.url}/metrics").text, refused.text, str(told)]
         assert refused.json()["known"] == ["default", "hosted"]
         logs = "".join(path.read_text() for path in stack.logs.glob("*.log"))
     assert [document.status for document in made.values()] == [Status.SUCCEEDED] * 2
@@ -50,4 +55,6 @@ def test_a_request_chooses_its_generator(tmp_path: Path, monkeypatch: pytest.Mon
     own = [attempt for step in made[None].steps for attempt in step.attempts]
     assert {attempt.model.partition("@")[0] for attempt in own} == {"smallworld-generator"}
     assert all(attempt.cost is None for attempt in own)
-    assert KEY not in logs + "".join(document.model_dump_json() for document in made.values())
+    assert told["status"] == "failed"
+    assert "refuses the key (401): set generator.hosted.api_key" in told["problem"]["detail"]
+    assert KEY not in logs + "".join(shown) + "".join(document.model_dump_json() for document in made.values())

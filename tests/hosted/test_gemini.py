@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from interleavethinker.errors import BadSettings, DrawFailed, DrawRefused, Unavailable
+from interleavethinker.errors import BadSettings, ContentRefused, DrawFailed, Unavailable
 from interleavethinker.types import ImageJob, Size
 from services.generator_service.backends import open_backend
 from services.generator_service.backends.base import Backend, Tally, tally
@@ -26,10 +26,17 @@ RED, BLUE = (Image.new("RGB", (40, 20), colour) for colour in ("red", "blue"))
 TEXT = [{"text": "I can describe a cat instead."}]
 
 
-@pytest.fixture
-def server() -> Iterator[GeminiServer]:
+@pytest.fixture(scope="module")
+def serving() -> Iterator[GeminiServer]:
     with GeminiServer(key=KEY).serving() as serving:
         yield serving
+
+
+@pytest.fixture
+def server(serving: GeminiServer) -> GeminiServer:
+    """As new for each test."""
+    serving.reset()
+    return serving
 
 
 def backend_of(server: GeminiServer, *, call: Any = None, **hosted: Any) -> Backend:
@@ -133,7 +140,7 @@ def test_tokens_are_billed_where_prices_say_so(server: GeminiServer):
 )
 def test_refused_content_is_not_asked_for_again(server: GeminiServer, trick: Any):
     server.tricks = [trick]
-    raised, counted = failed(backend_of(server), DrawRefused, "refuses to draw this: [A-Z_]+")
+    raised, counted = failed(backend_of(server), ContentRefused, "refuses to draw this: [A-Z_]+")
     assert (raised.code, raised.retryable) == ("content_refused", False)
     assert counted.calls.total() == len(server.asked) == 1
 

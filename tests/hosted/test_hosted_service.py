@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from interleavethinker.clients.generator import GeneratorClient
-from interleavethinker.errors import DrawFailed, DrawRefused, Unavailable
+from interleavethinker.errors import ContentRefused, DrawFailed, Unavailable
 from interleavethinker.ports import Generator
 from interleavethinker.types import GenerationParams, ImageJob
 from tests.doors import SNOWMAN, opened
@@ -62,7 +62,7 @@ async def test_one_worker_waits_for_several_pictures_at_once(stack: GeneratorSta
 async def test_what_a_server_says_reaches_the_caller(stack: GeneratorStack, server: ImagesServer):
     client = GeneratorClient(stack.url)
     server.tricks = [error(400, "rejected by the safety system", code="moderation_blocked")]
-    with pytest.raises(DrawRefused, match="rejected by the safety system") as refused:
+    with pytest.raises(ContentRefused, match="rejected by the safety system") as refused:
         await client.draw(new_job())
     assert not refused.value.retryable
     server.tricks = [odd({"data": []})] * 3
@@ -125,3 +125,21 @@ async def test_a_document_outlasts_a_busy_server_and_ends_clearly_at_a_refusal(
     assert "no houses" in document["problem"]["detail"]
     assert document["problem"]["retryable"] is False
     assert document["steps"][0]["attempts"][0]["cost"]["calls"] == 4  # 503, two unusable answers, a picture
+
+
+async def test_a_worker_that_is_asked_to_end_waits_for_all_its_pictures(stack: GeneratorStack, server: ImagesServer):
+    client, before = GeneratorClient(stack.url), server.drawn
+    drawing = [asyncio.create_task(client.draw(new_job(60))) for _ in range(3)]
+    while server.at_once < 3:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    assert stack.worker is not None
+    stack.worker.terminate()
+    try:
+        drawings = await asyncio.gather(*drawing)
+        assert [drawn.cost.calls for drawn in drawings if drawn.cost] == [1, 1, 1]
+        assert server.drawn - before == 3
+        await asyncio.to_thread(stack.worker.wait, 30)
+    finally:
+        await client.close()
+        await asyncio.to_thread(stack.kill_worker)
+        await asyncio.to_thread(stack.start_worker)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from interleavethinker.errors import BadSettings, DrawFailed, DrawRefused, Unavailable
+from interleavethinker.errors import BadSettings, ContentRefused, DrawFailed, Unavailable
 from interleavethinker.types import ImageJob, Size
 from services.generator_service.backends import open_backend
 from services.generator_service.backends.base import Backend, Tally, tally
@@ -28,10 +28,17 @@ RED, BLUE = (Image.new("RGB", (40, 20), colour) for colour in ("red", "blue"))
 PRICE = {"image": 0.04, "input_million": 10, "output_million": 40}
 
 
-@pytest.fixture
-def server() -> Iterator[ImagesServer]:
+@pytest.fixture(scope="module")
+def serving() -> Iterator[ImagesServer]:
     with ImagesServer(key=KEY).serving() as serving:
         yield serving
+
+
+@pytest.fixture
+def server(serving: ImagesServer) -> ImagesServer:
+    """As new for each test."""
+    serving.reset()
+    return serving
 
 
 def backend_of(server: ImagesServer, *, call: Any = None, max_pixels: int = 2048 * 2048, **hosted: Any) -> Backend:
@@ -183,7 +190,7 @@ def test_a_spent_account_is_told_and_not_asked_again(server: ImagesServer):
 )
 def test_refused_content_is_not_asked_for_again(server: ImagesServer, refusal: Any):
     server.tricks = [refusal]
-    raised, counted = failed(backend_of(server), DrawRefused, "refuses to draw this")
+    raised, counted = failed(backend_of(server), ContentRefused, "refuses to draw this")
     assert (raised.code, raised.retryable) == ("content_refused", False)
     assert counted.calls == {"refused": 1}
     assert len(server.asked) == 1

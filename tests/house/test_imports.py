@@ -40,6 +40,17 @@ def test_a_service_loads_no_model_library_until_its_settings_ask_for_one(service
     assert not loaded_by(f"services.{service}") & MODEL_LIBRARIES
 
 
+def test_a_worker_that_lets_others_draw_loads_no_model_library():
+    backends = ("openai_images", "gemini")
+    wanted = [
+        "services.generator_service.worker",
+        *(f"services.generator_service.backends.{name}" for name in backends),
+    ]
+    code = "import importlib, sys\n" + "".join(f"importlib.import_module({name!r})\n" for name in wanted)
+    code += f"assert not {MODEL_LIBRARIES!r} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
 def test_the_small_world_is_numbers_and_pixels():
     loaded = loaded_by("smallworld", skipped=("smallworld.patchcode",))
     assert not loaded & (MODEL_LIBRARIES | {"fastapi", "services", "training"})

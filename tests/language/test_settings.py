@@ -63,7 +63,7 @@ def test_lists_and_tables_are_json(monkeypatch: pytest.MonkeyPatch):
         ("PLANNER__PORT", "many", "(got 'many' from INTERLEAVETHINKER_PLANNER__PORT)"),
         ("PLANNER__PORT__X", "1", "planner.port: Input should be a valid integer"),
         ("PLANNER__SAMPLING", "[1, 2", "begins like JSON but cannot be read"),
-        ("PROFILE", "gup", "write cpu, gpu, or the path of a .toml file"),
+        ("PROFILE", "gup", "write cpu, gpu, hosted, or the path of a .toml file"),
     ],
 )
 def test_a_mistake_is_told_with_its_remedy(variable: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch):

@@ -23,7 +23,7 @@ class Painting:
     understood. `drawn`: pictures made, so pictures billed. `hung_up`: set when a caller left before its answer."""
 
     def __init__(self, key: str | None = None) -> None:
-        self.key = key
+        self.key = self._first_key = key
         self.tricks: list[Any] = []
         self.asked: list[dict[str, Any]] = []
         self.paths: list[str] = []
@@ -32,6 +32,12 @@ class Painting:
         self.at_once = self.most_at_once = 0
         self.hung_up = threading.Event()
         self.url = ""
+
+    def reset(self) -> None:
+        """Forget what was asked and wished since the start; go on serving."""
+        url = self.url
+        self.__init__(key=self._first_key)  # type: ignore[misc]
+        self.url = url
 
     async def paint(
         self, request: Request, prompt: str, size: tuple[int, int], seed: object, pictures: Sequence[bytes], steps: int

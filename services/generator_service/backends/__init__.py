@@ -9,10 +9,13 @@ from interleavethinker.errors import BadSettings
 from services.generator_service.backends.base import Backend
 from services.generator_service.settings import GeneratorSettings
 
+PARTS = ("base", "unfinished")
+"""Modules here that are no backends."""
+
 
 def open_backend(settings: GeneratorSettings) -> Backend:
     """The backend that the settings name: a module of this package, or any other module by its dotted path."""
-    own = [module.name for module in pkgutil.iter_modules(__path__) if module.name != "base"]
+    own = [module.name for module in pkgutil.iter_modules(__path__) if module.name not in PARTS]
     path = f"{__name__}.{settings.backend}" if settings.backend in own else settings.backend
     if "." not in path:
         raise BadSettings(

@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image
 
 from interleavethinker.codec import clean
-from interleavethinker.errors import DrawRefused
+from interleavethinker.errors import ContentRefused
 from interleavethinker.types import ImageJob, Size
 from services.generator_service.hosted.backend import HostedBackend, amount
 from services.generator_service.hosted.calling import Answer, Call, Host, Refusal
@@ -93,7 +93,7 @@ class Gemini(HostedBackend):
         reason = str(_dict(body.get("promptFeedback")).get("blockReason") or first.get("finishReason") or "")
         words = host.say(" ".join(str(each.get("text", "")) for each in shown) or first.get("finishMessage") or "")
         if not pictures and (reason in REFUSALS or _dict(body.get("promptFeedback")).get("blockReason")):
-            raise DrawRefused(f"{host.base_url} refuses to draw this: {reason} {words}".rstrip())
+            raise ContentRefused(f"{host.base_url} refuses to draw this: {reason} {words}".rstrip())
         if not pictures:
             raise Unusable(f"it holds no picture ({reason or 'no reason'}): {words or host.say(body or 'no JSON')}")
         kind = str(pictures[-1].get("mimeType") or pictures[-1].get("mime_type") or "image/png")

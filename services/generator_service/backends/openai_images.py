@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from PIL import Image
 
 from interleavethinker.codec import clean
-from interleavethinker.errors import BadRequest, DrawRefused, InterleaveError
+from interleavethinker.errors import BadRequest, ContentRefused, InterleaveError
 from interleavethinker.fetching import PictureFetch
 from interleavethinker.types import ImageJob
 from services.generator_service.hosted.backend import HostedBackend, amount
@@ -140,7 +140,7 @@ class OpenAIImages(HostedBackend):
         try:
             return await PictureFetch(_Rules(self.hosted.seconds, own=own))(url, self.hosted.max_bytes)
         except (BadRequest, InterleaveError) as error:
-            if isinstance(error, DrawRefused):
+            if isinstance(error, ContentRefused):
                 raise
             raise Unusable(f"its picture's URL: {error.detail}") from None
 

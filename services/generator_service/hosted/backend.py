@@ -56,7 +56,7 @@ class HostedBackend(ABC):
 
     @abstractmethod
     async def picture(self, answer: Answer, host: Host) -> Image.Image:
-        """The picture in a 200, the cost counted. Raises Unusable (a picture may come next time), DrawRefused."""
+        """The picture in a 200, the cost counted. Raises Unusable (a picture may come next time), ContentRefused."""
 
     @abstractmethod
     def refusal(self, status: int, said: Any) -> Refusal:

@@ -18,7 +18,7 @@ import httpx2
 import structlog
 from pydantic_core import from_json
 
-from interleavethinker.errors import DrawFailed, DrawRefused, InterleaveError, Unavailable
+from interleavethinker.errors import ContentRefused, DrawFailed, InterleaveError, Unavailable
 from interleavethinker.quoting import repeated
 from services.generator_service.backends.base import Tally
 from services.generator_service.hosted.settings import HostedSettings
@@ -97,7 +97,7 @@ class Host:
         return response.status_code, _json(body)
 
     async def ask(self, call: Call) -> Answer:
-        """The answer. Raises DrawRefused, DrawFailed (retryable where the answer was lost), Unavailable."""
+        """The answer. Raises ContentRefused, DrawFailed (retryable where the answer was lost), Unavailable."""
         waited, pause = 0.0, self._settings.first_pause
         for left in reversed(range(self._settings.tries)):
             response = await self._tried(call)
@@ -138,7 +138,7 @@ class Host:
         words = self.say(refusal.words or said)
         if refusal.content:
             self.count("refused", 0.0)
-            raise DrawRefused(f"{self.base_url} refuses to draw this: {words}")
+            raise ContentRefused(f"{self.base_url} refuses to draw this: {words}")
         if (status == 429 and not refusal.quota) or status in (408, 409, 425) or status >= 500:
             wait = retry_after(response.headers)
             wait = refusal.wait if wait is None else wait
