@@ -11,7 +11,7 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.o
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format client train-generator train-planner train-critic eval ablation faults load soak twin images sbom constraints clean
+.PHONY: help setup demo up test check format client train-generator train-planner train-critic eval ablation faults load soak twin images sbom constraints screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ sbom: setup ## what the images are made of: deploy/docker/sbom.json (CycloneDX)
 
 constraints: setup ## fix the images' versions to those of .venv
 	$(BIN)/python deploy/docker/requirements.py --locked serve models > deploy/docker/constraints.txt
+
+screenshots: setup ## pictures of the page, of a real small stack: docs/images/page-*.png
+	$(BIN)/python -m bench.screenshots
 
 clean: ## remove caches, and nothing that took long to make
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info

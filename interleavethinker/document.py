@@ -13,6 +13,8 @@ from datetime import datetime
 
 from pydantic import Field
 
+from interleavethinker.arrangement import Arrangement
+from interleavethinker.entries import DocumentAttempt, DocumentStep, Reopening, after, inserted
 from interleavethinker.events import (
     AttemptKept,
     Branched,
@@ -20,6 +22,7 @@ from interleavethinker.events import (
     Drawn,
     Finished,
     Judged,
+    Pinned,
     PlanApproved,
     PlanAwaited,
     PlanEdited,
@@ -30,67 +33,15 @@ from interleavethinker.events import (
     Screened,
     Started,
     Status,
+    StepEdited,
     StepFinished,
+    StepInserted,
     StepPlanned,
     StepReopened,
 )
-from interleavethinker.types import Cost, Digest, ImageRef, InterleaveRequest, Screening, Step, Value, Verdict
+from interleavethinker.types import ImageRef, InterleaveRequest, Screening, Step, Value
 
-
-class DocumentAttempt(Value):
-    """One drawing of a step and what the critic said of it; `verdict` is None where nobody judged it (yet). Times in
-    seconds."""
-
-    number: int = Field(ge=1)
-    prompt: str
-    asked: str | None = Field(default=None, description="what the caller asked for here, where it is not the plan's")
-    seed: int
-    references: tuple[ImageRef, ...] = ()
-    job_id: Digest
-    image: ImageRef
-    model: str = ""
-    verdict: Verdict | None = None
-    critic: str = ""
-    queue_seconds: float = 0.0
-    draw_seconds: float = 0.0
-    judge_seconds: float = 0.0
-    cost: Cost | None = Field(default=None, description="`cost` and `reported` as in `Drawing`")
-    reported: str = ""
-
-
-class Reopening(Value):
-    """How a step is to be drawn again: `first` is the number of its first new attempt, the rest as in
-    `StepReopened`."""
-
-    first: int
-    prompt: str | None = None
-    seed: int | None = None
-    max_attempts: int | None = None
-
-
-class DocumentStep(Value):
-    """A step with every attempt at it. `kept` and `accepted` as in `StepFinished`; both None while `finished` is
-    False."""
-
-    step: Step
-    attempts: tuple[DocumentAttempt, ...] = ()
-    finished: bool = False
-    kept: int | None = None
-    accepted: bool | None = None
-    chosen: bool = Field(default=False, description="the kept attempt is the caller's choice")
-    stale: bool = Field(default=False, description="its picture was drawn from one that no longer stands")
-    reopened: Reopening | None = Field(default=None, description="present while the step is to be drawn again")
-    asked: str | None = Field(default=None, description="the caller's last prompt for it, where one was given")
-
-    @property
-    def attempt(self) -> DocumentAttempt | None:
-        """The kept attempt; None while the step is open, and for a step that draws nothing."""
-        return next((attempt for attempt in self.attempts if attempt.number == self.kept), None)
-
-    @property
-    def image(self) -> ImageRef | None:
-        """The step's picture: the kept attempt's."""
-        return self.attempt.image if self.attempt else None
+__all__ = ["Document", "DocumentAttempt", "DocumentStep", "Origin", "Reopening", "fold"]
 
 
 class Origin(Value):
@@ -111,7 +62,8 @@ class Document(Value):
     reasoning: str = ""
     planner: str = Field(default="", description="what wrote the plan, as name@revision; `critic` and `model` likewise")
     plan_seconds: float = 0.0
-    steps: tuple[DocumentStep, ...] = ()
+    steps: tuple[DocumentStep, ...] = Field(default=(), description="in the order in which they are shown")
+    deleted: tuple[DocumentStep, ...] = Field(default=(), description="steps that were taken out; can be put back")
     screenings: tuple[Screening, ...] = Field(
         default=(), description="what the content filter said, where there is one"
     )
@@ -121,8 +73,12 @@ class Document(Value):
     @property
     def images(self) -> dict[str, ImageRef]:
         """Every picture that belongs to this run, by digest: the request's own and every attempt's."""
-        drawn = (attempt.image for step in self.steps for attempt in step.attempts)
-        return {image.digest: image for image in (*self.request.brief.images, *self.request.references, *drawn)}
+        steps = (*self.steps, *self.deleted)
+        attempts = [attempt for step in steps for attempt in step.attempts]
+        pinned = [image for step in steps for image in step.references or ()]
+        given = (*self.request.brief.images, *self.request.references, *pinned)
+        used = (image for attempt in attempts for image in (*attempt.references, attempt.image))
+        return {image.digest: image for image in (*given, *used)}
 
     @property
     def digest(self) -> str:
@@ -156,10 +112,13 @@ def fold(events: Iterable[Recorded]) -> Document:
     first, *rest = events
     if not isinstance(first.event, Created):
         raise ValueError(f"a run begins with a created event, not with {first.event.type}")
-    facts: dict[str, object] = {"status": Status.QUEUED, "request": first.event.request}
+    facts: dict[str, object] = {"status": Status.QUEUED}
+    again = {"status": Status.QUEUED, "problem": None, "finished_at": None}
+    request, arrangement = first.event.request, Arrangement()
     steps: dict[int, DocumentStep] = {}
     screenings: list[Screening] = []
     for recorded in rest:
+        arrangement.hear(recorded.event)
         match recorded.event:
             case Started():
                 facts |= {"status": Status.PROCESSING}
@@ -175,13 +134,18 @@ def fold(events: Iterable[Recorded]) -> Document:
                 facts |= {"status": Status.WAITING}
             case PlanApproved():
                 facts |= {"status": Status.QUEUED}
+            case StepInserted() as event:
+                steps[event.step.index] = inserted(event)
+            case StepEdited() as event:
+                steps[event.step.index] = after(steps[event.step.index], event, request.references)
+            case Pinned(references=references):
+                request = request.model_copy(update={"references": references})
             case Drawn() | Judged() | StepFinished() | AttemptKept() as event:
-                steps[event.step] = _after(steps[event.step], event)
+                steps[event.step] = after(steps[event.step], event, request.references)
             case StepReopened(budget=budget) as event:
-                steps[event.step] = _after(steps[event.step], event)
-                facts |= {"status": Status.QUEUED, "problem": None, "finished_at": None}
-                if budget:
-                    facts |= {"request": first.event.request.model_copy(update={"budget": budget})}
+                steps[event.step] = after(steps[event.step], event, request.references)
+                facts |= again
+                request = request.model_copy(update={"budget": budget or request.budget})
             case Branched(run_id=run_id, from_step=from_step):
                 facts |= {"origin": Origin(run_id=run_id, from_step=from_step)}
             case Finished(status=status, problem=problem):
@@ -189,32 +153,33 @@ def fold(events: Iterable[Recorded]) -> Document:
                 if status is Status.CANCELED:  # a canceled redraw is no longer wanted
                     steps = {index: entry.model_copy(update={"reopened": None}) for index, entry in steps.items()}
             case Resumed(budget=budget):
-                facts |= {"status": Status.QUEUED, "problem": None, "finished_at": None}
-                if budget:
-                    facts |= {"request": first.event.request.model_copy(update={"budget": budget})}
+                facts |= again
+                request = request.model_copy(update={"budget": budget or request.budget})
+    shown = [
+        steps[index].model_copy(update={"number": number})
+        for number, index in enumerate(arrangement.order, arrangement.first)
+    ]
     return Document.model_validate(
         facts
         | {
             "run_id": first.run_id,
             "created_at": first.at,
-            "steps": tuple(_with_stale(steps.values(), first.event.request)),
+            "request": request,
+            "steps": tuple(_with_stale(shown, request)),
+            "deleted": tuple(entry for index, entry in steps.items() if index not in arrangement.order),
             "screenings": tuple(screenings),
         }
     )
 
 
-def canvas_of(attempt: DocumentAttempt, request: InterleaveRequest) -> ImageRef | None:
-    """The picture that the attempt was drawn from: what comes before the request's own references, if anything."""
-    return attempt.references[0] if len(attempt.references) > len(request.references) else None
-
-
 def _with_stale(entries: Iterable[DocumentStep], request: InterleaveRequest) -> Iterator[DocumentStep]:
-    """A picture is stale when it, or one before it, was not drawn from what stands before it now."""
+    """A picture is stale when it, or one before it, was not drawn from what stands before it now, or from the prompt
+    that its step has now."""
     canvas = request.brief.images[-1] if request.brief.images else None
     stale = False
     for entry in entries:
         if entry.attempt:
-            stale = stale or canvas_of(entry.attempt, request) != canvas
+            stale = stale or entry.reworded or entry.attempt.canvas != canvas
             canvas = entry.attempt.image
             yield entry.model_copy(update={"stale": stale})
         else:
@@ -223,37 +188,3 @@ def _with_stale(entries: Iterable[DocumentStep], request: InterleaveRequest) -> 
 
 def _replanned(entry: DocumentStep | None, step: Step) -> DocumentStep:
     return entry if entry and entry.step == step else DocumentStep(step=step)
-
-
-def _after(entry: DocumentStep, event: Drawn | Judged | StepFinished | StepReopened | AttemptKept) -> DocumentStep:
-    """The step one event later."""
-    match event:
-        case Drawn(number=number, job=job, drawing=drawing):
-            attempt = DocumentAttempt(
-                number=number,
-                prompt=job.prompt,
-                asked=entry.asked,
-                seed=job.seed,
-                references=job.references,
-                job_id=drawing.job_id,
-                image=drawing.image,
-                model=drawing.model,
-                queue_seconds=drawing.queue_seconds,
-                draw_seconds=drawing.draw_seconds,
-                cost=drawing.cost,
-                reported=drawing.reported,
-            )
-            return entry.model_copy(update={"attempts": (*entry.attempts, attempt)})
-        case Judged(number=number, verdict=verdict, seconds=seconds, model=model):
-            judged = {"verdict": verdict, "judge_seconds": seconds, "critic": model}
-            attempts = (a.model_copy(update=judged) if a.number == number else a for a in entry.attempts)
-            return entry.model_copy(update={"attempts": tuple(attempts)})
-        case StepFinished(kept=kept, accepted=accepted):
-            settled = {"finished": True, "kept": kept, "accepted": accepted, "chosen": False, "reopened": None}
-            return entry.model_copy(update=settled)
-        case AttemptKept(number=number, accepted=accepted):
-            return entry.model_copy(update={"kept": number, "accepted": accepted, "chosen": True})
-        case StepReopened(prompt=prompt):
-            wish = event.model_dump(include={"prompt", "seed", "max_attempts"})
-            reopened = Reopening(first=len(entry.attempts) + 1, **wish)
-            return entry.model_copy(update={"reopened": reopened, "asked": prompt or entry.asked})

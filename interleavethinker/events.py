@@ -15,6 +15,7 @@ from interleavethinker.types import (
     Budget,
     Drawing,
     ImageJob,
+    ImageRef,
     InterleaveRequest,
     Plan,
     Screening,
@@ -155,6 +156,37 @@ class StepReopened(Value):
     seed: int | None = None
     max_attempts: int | None = None
     budget: Budget | None = Field(default=None, description="the run's from here on")
+    references: tuple[ImageRef, ...] | None = Field(default=None, description="this step's from here on")
+
+
+class StepEdited(Value):
+    """The caller wrote other texts for a step: `step` is all of it as it is from here on. Nothing is drawn."""
+
+    type: Literal["step_edited"] = "step_edited"
+    step: Step
+
+
+class StepInserted(Value):
+    """The caller put a new step after the one with the index `after`; 0: before all others. Its own index is one above
+    the highest that there ever was. With a prompt, a `StepReopened` follows."""
+
+    type: Literal["step_inserted"] = "step_inserted"
+    step: Step
+    after: int = Field(ge=0)
+
+
+class Arranged(Value):
+    """The order in which the steps are shown, by index. One that is left out is deleted: it can be put back."""
+
+    type: Literal["arranged"] = "arranged"
+    order: tuple[int, ...] = Field(min_length=1)
+
+
+class Pinned(Value):
+    """The pictures that every drawing from here on is given, in the place of the request's `references`."""
+
+    type: Literal["pinned"] = "pinned"
+    references: tuple[ImageRef, ...]
 
 
 class AttemptKept(Value):
@@ -175,7 +207,8 @@ class Branched(Value):
 
 
 class Finished(Value):
-    """The run is at its end; only a wish of its caller (a step reopened, an attempt kept, resuming) comes after it."""
+    """The run is at its end; only a wish of its caller (a step reopened or edited, an attempt kept, resuming
+    and the like) comes after it."""
 
     type: Literal["finished"] = "finished"
     status: Status
@@ -203,6 +236,10 @@ Event = Annotated[
     | Judged
     | StepFinished
     | StepReopened
+    | StepEdited
+    | StepInserted
+    | Arranged
+    | Pinned
     | AttemptKept
     | Branched
     | Finished

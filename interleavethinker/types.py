@@ -68,6 +68,14 @@ class Size(Value):
     height: Pixels
 
 
+NOTE_LIMIT = 2_000
+"""Longest note on style or characters, in characters."""
+
+
+def _empty(text: str) -> bool:
+    return not text
+
+
 class Brief(Value):
     """What the user asks of the planner: a text, and the input images in the order of its `<image>` markers.
 
@@ -76,6 +84,9 @@ class Brief(Value):
 
     prompt: str = Field(min_length=1, max_length=32_000)
     images: tuple[ImageRef, ...] = ()
+    # Left out where there are none: a brief without notes has the digest that it had before there were any.
+    style: str = Field(default="", max_length=NOTE_LIMIT, exclude_if=_empty, description="how every picture looks")
+    characters: str = Field(default="", max_length=NOTE_LIMIT, exclude_if=_empty, description="who is in the pictures")
 
     @model_validator(mode="after")
     def _markers_fit(self) -> Self:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from interleavethinker.errors import BadSettings
-from interleavethinker.settings import BlobSettings, InternalSettings, RedisSettings, load_section
+from interleavethinker.settings import BlobSettings, InternalSettings, RedisSettings, load_section, said_tables
 from interleavethinker.telemetry import LogSettings
 from services.critic_service.settings import CriticSettings
 from services.generator_service.settings import GeneratorSettings
@@ -68,8 +68,27 @@ async def _revision(url: str) -> dict[str, Any]:
     return {"state": state, "now": now}
 
 
+def further_generators() -> dict[str, dict[str, Any]]:
+    """What the section `generators` names, as `generators.<name>`; its fields stand over those of `[generator]`."""
+    try:
+        tables, shared = said_tables("generators"), load_section("generator", GeneratorSettings)
+    except BadSettings as error:
+        return {"generators": {"problem": error.detail}}
+    found: dict[str, dict[str, Any]] = {}
+    for name, table in tables.items():
+        try:
+            settings = GeneratorSettings.model_validate({**shared.model_dump(), **table})
+            found[f"generators.{name}"] = {
+                field: getattr(settings, field) for field in SAID if hasattr(settings, field)
+            }
+        except ValidationError as error:
+            told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            found[f"generators.{name}"] = {"problem": f"generators.{name}: {told}"}
+    return found
+
+
 def look() -> dict[str, Any]:
-    found: dict[str, Any] = {"sections": {}, "journal": None}
+    found: dict[str, Any] = {"sections": further_generators(), "journal": None}
     for name, model in SECTIONS.items():
         try:
             settings = load_section(name, model)

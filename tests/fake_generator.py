@@ -18,6 +18,10 @@ STEP_SECONDS = 0.01
 class FakeGenerator:
     """Implements `ports.Generator`: a job's colour is that of its digest. `drawn` lists the jobs in order."""
 
+    steps = 1
+    """Denoising steps of a job that names none."""
+    step_seconds = STEP_SECONDS
+
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self._under_way: dict[str, asyncio.Task[Drawing]] = {}
@@ -63,9 +67,9 @@ class FakeGenerator:
             except UnidentifiedImageError:
                 raise DrawFailed(f"reference {reference.digest} is no readable PNG, JPEG, WEBP picture") from None
         colour = tuple(hashlib.sha256(job.id.encode()).digest()[:3])
-        steps = job.params.num_inference_steps or 1
+        steps = job.params.num_inference_steps or self.steps
         for done in range(1, steps + 1):
-            await asyncio.sleep(STEP_SECONDS)
+            await asyncio.sleep(self.step_seconds)
             small = io.BytesIO()
             Image.new("RGB", (32, 32), colour).save(small, format="JPEG")
             self._shown[job.id] = small.getvalue()

@@ -15,6 +15,7 @@ from interleavethinker.cli.options import (
     SHAPE,
     ApiKey,
     Critic,
+    Generator,
     Json,
     MaxAttempts,
     MaxDraws,
@@ -49,6 +50,7 @@ def run(
     image: Pictures = [],  # noqa: B006 - typer wants a list
     reference: References = [],  # noqa: B006
     size: Size = None,
+    generator: Generator = None,
     max_attempts: MaxAttempts = 5,
     max_steps: MaxSteps = None,
     max_draws: MaxDraws = None,
@@ -60,6 +62,7 @@ def run(
     wishes = {
         "seed": seed, "critic": critic, "images": image, "references": reference, "size": options.size(size),
         "max_attempts": max_attempts, "max_steps": max_steps, "budget": options.budget(max_draws, max_seconds),
+        "generator": generator,
         "review_plan": review,
     }  # fmt: skip
     wish = sys.stdin.read().strip() if request == "-" else request

@@ -39,6 +39,9 @@ Critic = Annotated[
     Mode,
     typer.Option(help="off: first drawings stand; strict: only a sure accept counts", rich_help_panel=SHAPE),
 ]
+Generator = Annotated[
+    str | None, typer.Option(help="which of the installation's generators draws", rich_help_panel=SHAPE)
+]
 Pictures = Annotated[
     list[Path],
     typer.Option("-i", "--image", help="a picture of the request; may be given again", rich_help_panel=SHAPE),

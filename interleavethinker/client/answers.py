@@ -78,6 +78,11 @@ class Following:
         """The run was at its end when it was last heard of."""
         return self._ended
 
+    @property
+    def pause(self) -> float:
+        """Seconds to wait before the next stream; none after one that brought something, or a first that did not."""
+        return min(0.01 * 2**self.fruitless, 1.0) if self.fruitless > 1 else 0.0
+
     def again(self) -> dict[str, str]:
         """The headers by which a stream goes on where the last one stopped."""
         self._lines = http.SSELines()

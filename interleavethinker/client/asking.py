@@ -33,6 +33,7 @@ class Variations(TypedDict, total=False):
     critic: CriticMode | Literal["off", "quick", "strict"]
     budget: Budget | Mapping[str, Any]
     params: GenerationParams | Mapping[str, Any]
+    generator: str
     webhook: str | Mapping[str, Any]
 
 

@@ -10,6 +10,7 @@ from interleavethinker.codec.envelope import clean, plain
 from interleavethinker.codec.fields import Reads, well_formed
 from interleavethinker.codec.images import ImageLimits
 from interleavethinker.codec.messages import ImagePart, Message, TextPart
+from interleavethinker.codec.notes import styled
 from interleavethinker.codec.packs import Pack, load_pack
 from interleavethinker.codec.planner import PlannerCodec, PlanReader
 
@@ -26,5 +27,6 @@ __all__ = [
     "clean",
     "load_pack",
     "plain",
+    "styled",
     "well_formed",
 ]

@@ -36,6 +36,7 @@ class Pack:
     planner_interleaved: Prompt
     critic: Prompt
     images: ImageLimits
+    style_in_prompts: bool = False
 
 
 class _Strict(BaseModel):
@@ -55,6 +56,7 @@ class _PackFile(_Strict):
     image_max_pixels: int = Field(default=_DEFAULTS.max_pixels, gt=0)
     many_images_from: int = Field(default=_DEFAULTS.many_from, gt=0)
     many_images_pixels: int = Field(default=_DEFAULTS.many_pixels, gt=0)
+    style_in_prompts: bool = Field(default=False, description="a request's note on style stands in each drawing prompt")
     planner_text: _Templates
     planner_interleaved: _Templates
     critic: _Templates
@@ -80,6 +82,7 @@ def load_pack(name_or_path: str | Path) -> Pack:
         planner_interleaved=_prompt(home, said.planner_interleaved, texts={"prompt"}, images=0),
         critic=_prompt(home, said.critic, texts={"prompt", "last_prompt"}, images=2),
         images=ImageLimits(said.image_max_pixels, said.many_images_from, said.many_images_pixels),
+        style_in_prompts=said.style_in_prompts,
     )
 
 

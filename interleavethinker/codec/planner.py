@@ -22,6 +22,7 @@ from interleavethinker.codec.fields import (
 )
 from interleavethinker.codec.literal import read_literal
 from interleavethinker.codec.messages import I, Message
+from interleavethinker.codec.notes import in_style, noted
 from interleavethinker.codec.packs import Pack
 from interleavethinker.codec.scan import ObjectScanner
 from interleavethinker.types import IMAGE_MARKER, Brief, Plan, Step
@@ -49,7 +50,11 @@ class PlannerCodec:
         unmarked = len(images) - (len(pieces) - 1)
         text = IMAGE_MARKER * unmarked + IMAGE_MARKER.join(clean(piece) for piece in pieces)
         prompt = self.pack.planner_interleaved if images else self.pack.planner_text
-        return prompt.messages({"prompt": text}, images)
+        return prompt.messages({"prompt": noted(text, brief)}, images)
+
+    def to_draw(self, step: Step, brief: Brief) -> Step:
+        """The step as it is to be drawn: with the brief's style in its prompt, where the pack says so."""
+        return in_style(step, brief.style) if self.pack.style_in_prompts else step
 
     def canonical(self, plan: Plan) -> Plan:
         """The plan as it comes back from `read(write(plan))`: its texts cleaned."""

@@ -23,7 +23,8 @@ COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 
 def models(sections: dict[str, dict[str, Any]]) -> Iterator[Finding]:
-    for role in ROLES:
+    further = [name for name in sections if name.startswith("generators.")]
+    for role in (*ROLES, *further):
         if facts := sections.get(role):
             yield _model(role, facts)
 
@@ -33,15 +34,24 @@ def _model(role: str, facts: dict[str, Any]) -> Finding:
     if backend == "openai":
         return _served(role, facts, model)
     if backend not in ("local", "diffusers"):
-        return note(role, f"backend {backend}: {model or 'its own model'}; not looked at")
+        return note(role, f"{model or 'a model'} is drawn with by {backend}; its server is not called from here")
     path = find_path(model)
     if path.is_dir():
         return _checkpoint(role, facts, path)
     name, _, commit = model.partition("@")
     if HUB_ID.fullmatch(name) and not name.startswith(("checkpoints/", "var/")):
         return _hub(role, facts, name, commit)
-    variable = f"{PREFIX}{role.upper()}__MODEL"
-    return wrong(role, f"there is no checkpoint {model}", f"fetch or train it (`make train-{role}`), or set {variable}")
+    variable = _variable(role, "MODEL")
+    return wrong(
+        role,
+        f"there is no checkpoint {model}",
+        f"fetch or train it (`make train-{role.partition('s.')[0]}`), or set {variable}",
+    )
+
+
+def _variable(role: str, field: str) -> str:
+    """The environment's name for a field of the role's section."""
+    return f"{PREFIX}{role.replace('.', '__').upper()}__{field}"
 
 
 def _checkpoint(role: str, facts: dict[str, Any], path: Path) -> Finding:
@@ -54,7 +64,7 @@ def _checkpoint(role: str, facts: dict[str, Any], path: Path) -> Finding:
         check_files(manifest, path)
         told = f"{manifest.name}@{manifest.content_digest[:12]}, {len(manifest.files)} files as they were written"
         if pack := facts.get("pack"):
-            again = f"set {PREFIX}{role.upper()}__PACK={manifest.pack}"
+            again = f"set {_variable(role, 'PACK')}={manifest.pack}"
             check_pack(manifest, load_pack(pack))
             told += f", trained on pack {pack}"
     except (BadCheckpoint, BadSettings) as error:
@@ -65,7 +75,7 @@ def _checkpoint(role: str, facts: dict[str, Any], path: Path) -> Finding:
 def _hub(role: str, facts: dict[str, Any], name: str, commit: str) -> Finding:
     """A Hugging Face id: named by a commit where that is asked for, and whether it was fetched."""
     if facts.get("pinned") and not COMMIT.fullmatch(commit):
-        variable = f"{PREFIX}{role.upper()}__MODEL"
+        variable = _variable(role, "MODEL")
         return wrong(role, f"{name} names no commit, which is refused", f"set {variable}={name}@<commit>")
     snapshots = hub_cache() / f"models--{name.replace('/', '--')}" / "snapshots"
     there = any(each.name.startswith(commit) for each in snapshots.iterdir()) if snapshots.is_dir() else False

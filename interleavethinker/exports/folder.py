@@ -55,11 +55,11 @@ def _files(shown: Shown) -> dict[str, bytes]:
 
 def _names(document: Document) -> dict[str, str]:
     """File names and the digests of what is in them: the kept pictures first, then given and discarded ones."""
-    kept = {f"step-{entry.step.index}.png": entry.image.digest for entry in document.steps if entry.image}
+    kept = {f"step-{entry.number}.png": entry.image.digest for entry in document.steps if entry.image}
     given = {f"given-{number}.png": image.digest for number, image in enumerate(document.request.brief.images, start=1)}
     pinned = {f"given-reference-{n}.png": image.digest for n, image in enumerate(document.request.references, start=1)}
     tried = {
-        f"step-{entry.step.index}-attempt-{attempt.number}.png": attempt.image.digest
+        f"step-{entry.number}-attempt-{attempt.number}.png": attempt.image.digest
         for entry in document.steps
         for attempt in entry.attempts
         if attempt.number != entry.kept

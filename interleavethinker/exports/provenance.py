@@ -62,6 +62,8 @@ class Provenance(Value):
     created_at: datetime
     finished_at: datetime | None
     prompt: str
+    style: str = ""
+    characters: str = ""
     planner: str
     critics: tuple[str, ...]
     generator: str | None = Field(default=None, description="the one that the request asked for, by its name here")
@@ -89,6 +91,8 @@ class Provenance(Value):
             created_at=document.created_at,
             finished_at=ended,
             prompt=document.request.brief.prompt,
+            style=document.request.brief.style,
+            characters=document.request.brief.characters,
             planner=document.planner,
             critics=tuple(sorted({attempt.critic for attempt in attempts if attempt.critic})),
             generator=document.request.generator,
@@ -116,7 +120,7 @@ def _costs(attempts: Sequence[DocumentAttempt]) -> dict[str, float]:
 
 def _picture(step: DocumentStep, attempt: DocumentAttempt) -> PictureProvenance:
     return PictureProvenance(
-        step=step.step.index,
+        step=step.number,
         number=attempt.number,
         shown=attempt.number == step.kept,
         image=attempt.image.digest,

@@ -80,9 +80,9 @@ def trouble(document: Document) -> str:
 def steps(document: Document) -> list[StepView]:
     if not document.steps:
         return []
-    keys = [entry.step.index for entry in document.steps]
-    # A plan may go on where another one stopped; its numbers stand unless its steps were put in another order.
-    numbers = keys if keys == list(range(keys[0], keys[0] + len(keys))) else range(1, len(keys) + 1)
+    numbers = [entry.number for entry in document.steps]
+    if numbers != list(range(numbers[0], numbers[0] + len(numbers))):  # no fold's document
+        numbers = list(range(1, len(numbers) + 1))
     return [_step(entry, number) for entry, number in zip(document.steps, numbers, strict=True)]
 
 

@@ -7,6 +7,7 @@ keys are kept (`keys`), tokens of an issuer (`tokens`), signed links (`links`), 
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -18,10 +19,18 @@ from interleavethinker import http
 from interleavethinker.errors import Forbidden, InterleaveError, NotFound, Unauthenticated
 from services.anatomy import OPEN_PATHS, problem_response
 from services.orchestrator.links import Signer
+from services.orchestrator.page_files import is_page
 from services.orchestrator.rates import Rates
+from services.orchestrator.shares import Share, Shares
 
 DOCUMENTATION = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
 _LONGEST_ID = 40
+SHARED = re.compile(
+    r"/share|/formats|/interleave/(?P<run>\w{1,40})"
+    r"(/events|/images/[0-9a-f]{64}|/steps/\d+/attempts/\d+/preview|/trace|/export)?",
+    re.ASCII,
+)
+"""What opens with a share link, of the run that it is of."""
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -36,13 +45,14 @@ class Permission(StrEnum):
 class Caller(NamedTuple):
     """Who calls. `tenant` None: there are no tenants here (`auth: off`). `name` is for the log, never a secret.
 
-    `linked`: no key, but a signed link to one picture, whose run may be anyone's.
+    `linked`: no key, but a signed link to one picture, whose run may be anyone's, or the `share` link of a run.
     """
 
     tenant: str | None
     permissions: frozenset[Permission]
     name: str = ""
     linked: bool = False
+    share: Share | None = None
 
     def may(self, permission: Permission) -> bool:
         return permission in self.permissions or Permission.ADMIN in self.permissions
@@ -61,14 +71,21 @@ class Door(Protocol):
         ...
 
 
+def is_open(path: str) -> bool:
+    """Whether a path holds nothing of anyone's, so that no key is asked for."""
+    return path in OPEN_PATHS | DOCUMENTATION or is_page(path)
+
+
 class Gate:
     """ASGI middleware. No doors: everybody is let in as `ANYBODY`."""
 
-    def __init__(self, app: ASGIApp, doors: tuple[Door, ...], signer: Signer | None, rates: Rates) -> None:
-        self.app, self._doors, self._signer, self._rates = app, doors, signer, rates
+    def __init__(
+        self, app: ASGIApp, doors: tuple[Door, ...], signer: Signer | None, rates: Rates, shares: Shares
+    ) -> None:
+        self.app, self._doors, self._signer, self._rates, self._shares = app, doors, signer, rates, shares
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS | DOCUMENTATION:
+        if scope["type"] == "http" and not is_open(scope["path"]):
             try:
                 caller = await self._caller(Request(scope))
                 if scope["method"] == "POST":
@@ -81,6 +98,8 @@ class Gate:
         await self.app(scope, receive, send)
 
     async def _caller(self, request: Request) -> Caller:
+        if token := _share_token(request):
+            return await self._reader(token, request)
         if not self._doors:
             return ANYBODY
         if self._signer and self._signer.opens(request.method, request.url.path, request.query_params):
@@ -91,6 +110,16 @@ class Gate:
             raise Forbidden(f"this key may not {needed}; ask for one with the scope {needed!r}", needed=needed)
         return caller
 
+    async def _reader(self, token: str, request: Request) -> Caller:
+        """Who bears a share link's token, whatever else guards this service: it opens its run for reading only."""
+        share = await self._shares.opened(token)
+        if share is None:
+            raise Unauthenticated("this share link is not known here: it was revoked, is over, or never was")
+        found = SHARED.fullmatch(request.url.path)
+        if request.method not in ("GET", "HEAD") or not found or found["run"] not in (None, share.run_id):
+            raise Forbidden("a share link opens one document for reading, and nothing else")
+        return Caller(None, frozenset({Permission.READ}), "a share link", linked=True, share=share)
+
     async def _bearer(self, request: Request) -> Caller:
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not bearer:
@@ -99,6 +128,15 @@ class Gate:
             if caller := await door.caller(bearer.strip()):
                 return caller
         raise Unauthenticated("this is no key or token that is known here")
+
+
+def _share_token(request: Request) -> str | None:
+    """The share link's token, where one is sent; a header of any kind stands above the query."""
+    said = request.headers.get("authorization")
+    if said is None:
+        return request.query_params.get("share")
+    scheme, _, token = said.partition(" ")
+    return token.strip() if scheme.lower() == "share" else None
 
 
 def listed_tenant(request: Request, tenant: str | None) -> str | None:

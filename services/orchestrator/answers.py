@@ -19,6 +19,7 @@ from interleavethinker.events import Status
 from interleavethinker.ports import Blobs, Previews
 from interleavethinker.types import Value
 from services.anatomy import PROBLEM
+from services.orchestrator.access import Caller
 from services.orchestrator.board import Board
 from services.orchestrator.door import EVENT_TYPES, WebhookAsk
 from services.orchestrator.following import Following, Turns
@@ -32,6 +33,7 @@ from services.orchestrator.records import RunSummary
 from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.shares import Shares
 from services.orchestrator.stream import PROGRESS, as_sse
 from services.orchestrator.thumbnails import Thumbnails
 from services.orchestrator.views import DocumentView, Links, RunView
@@ -73,6 +75,7 @@ class House(NamedTuple):
     signer: Signer | None
     fetch: Fetch
     guards: Guards
+    shares: Shares
     turns: Turns
     thumbnails: Thumbnails
     previews: Previews | None
@@ -100,8 +103,8 @@ class House(NamedTuple):
     async def views(self, request: Request, runs: Sequence[RunSummary]) -> list[RunView]:
         """The runs, and where they stand in the queue."""
         places = await self._places([run.id for run in runs if run.status is Status.QUEUED])
-        base_url, retention = self.base_url(request), self.retention
-        return [RunView.of(run, base_url, place=places.get(run.id), retention=retention) for run in runs]
+        base_url, signer, kept = self.base_url(request), self.signer, self.retention
+        return [RunView.of(run, base_url, place=places.get(run.id), signer=signer, retention=kept) for run in runs]
 
     async def view(self, request: Request, run_id: str) -> DocumentView:
         """The run's document as it stands, and where it stands in the queue."""
@@ -110,16 +113,25 @@ class House(NamedTuple):
         for each in recorded:
             pace.observe(each)
         places = await self._places([run_id] if document.status is Status.QUEUED else [])
-        base_url, place = self.base_url(request), places.get(run_id)
-        view = DocumentView.of(document, base_url, place=place, signer=self.signer, retention=self.retention)
+        caller: Caller = request.state.caller
+        view = DocumentView.of(
+            document,
+            self.base_url(request),
+            place=places.get(run_id),
+            signer=self.signer,
+            retention=self.retention,
+            token=caller.share and caller.share.token,
+        )
         return view if document.status.final else view.model_copy(update={"progress": pace.progress()})
 
     def following(self, request: Request, run_id: str) -> Following:
         """A follower of the run who calls by this request."""
-        run = Links.of(run_id, self.base_url(request)).self
+        run, caller = Links.of(run_id, self.base_url(request)).self, request.state.caller
 
         def preview_url(step: int, number: int, seen: int) -> str:
             path = f"steps/{step}/attempts/{number}/preview"
+            if caller.share:
+                return f"{run}/{path}?seen={seen}&share={caller.share.token}"
             signed = f"&{self.signer.query(run_id, path)}" if self.signer else ""
             return f"{run}/{path}?seen={seen}{signed}"
 
@@ -153,6 +165,7 @@ RunId = Annotated[
         examples=["run_0123456789abcdef01234567"],
     ),
 ]  # fmt: skip
+StepPath = Annotated[int, Path(ge=1, le=1_000_000, description="the step's `index`", examples=[2])]
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -61,7 +61,7 @@ async def make_document(
     """
     hooks = house.hooks(ask.webhook)
     house.runs.generators.check(ask.generator)
-    await house.guards.admit(ask.prompt)
+    await house.guards.admit(ask.prompt, ask.style, ask.characters)
     asked = await ask.request(house.blobs, house.settings.images, house.fetch)
     action = f"interleave {ask.webhook.canonical() if ask.webhook else ''}"
     key = key_of(house, idempotency_key, owner, action, asked)
@@ -82,10 +82,18 @@ async def list_runs(
         str | None,
         Query(description="for an administrator: whose runs", pattern=TENANT, examples=["garden"]),
     ] = None,
+    search: Annotated[
+        str | None,
+        Query(
+            description="only runs with this in their prompt or a step's name, in any case",
+            max_length=200,
+            examples=["snowman"],
+        ),
+    ] = None,
 ) -> RunList:
     """All of the caller's runs, or for an administrator those of the tenant that is named, newest first."""
     owner = listed_tenant(request, tenant)
-    page = await house.journal.runs(limit=limit, cursor=cursor, statuses=status or (), owner=owner)
+    page = await house.journal.runs(limit=limit, cursor=cursor, statuses=status or (), owner=owner, search=search)
     return RunList(runs=await house.views(request, page.runs), next=page.cursor)
 
 

@@ -24,7 +24,7 @@ from interleavethinker.fetching import PictureFetch
 from interleavethinker.ports import Blobs, ContentFilter, Critic, Generator, Planner
 from interleavethinker.settings import BlobSettings, InternalSettings, load_section
 from services.anatomy import service_app
-from services.orchestrator import api, editing, exporting, showing
+from services.orchestrator import api, arranging, editing, exporting, sharing, showing
 from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
@@ -35,10 +35,12 @@ from services.orchestrator.generators import Generators
 from services.orchestrator.journal import Journal
 from services.orchestrator.keys import Keys
 from services.orchestrator.links import Signer
+from services.orchestrator.page_files import router as page_router
 from services.orchestrator.rates import Rates
 from services.orchestrator.runs import Runs
 from services.orchestrator.screening import Guards, open_filter
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.shares import Shares
 from services.orchestrator.thumbnails import Thumbnails
 from services.orchestrator.tokens import Tokens
 from services.orchestrator.webhooks import Webhooks
@@ -83,6 +85,7 @@ def create_app(
         if isinstance(port, ServiceClient)
     }
     journal = Journal(settings.journal)
+    shares = Shares(journal.engine)
     rates = Rates(settings.rates)
     guards = Guards(content or open_filter(settings.filter), blobs=blobs, rates=rates)
     keys = Keys(settings.journal) if settings.auth != "off" else None
@@ -134,6 +137,7 @@ def create_app(
                 signer,
                 fetch,
                 guards,
+                shares,
                 turns=Turns(journal, settings.runs_at_once),
                 thumbnails=Thumbnails(blobs),
                 previews=generators,
@@ -149,12 +153,13 @@ def create_app(
         lifespan=lifespan,
         title="InterleaveThinker",
         description="Illustrated documents: planned, drawn, judged and redrawn.",
-        door=[Middleware(Gate, doors=doors, signer=signer, rates=rates)],
+        door=[Middleware(Gate, doors=doors, signer=signer, rates=rates, shares=shares)],
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
     bears = [BEARER] if doors else []
-    for router in (api.router, editing.router, exporting.router, showing.router):
+    for router in (api.router, editing.router, arranging.router, sharing.router, exporting.router, showing.router):
         app.include_router(router, dependencies=[Depends(own_run), *bears])
     app.include_router(responses.router, dependencies=[responses.OWN, *bears])
+    app.include_router(page_router)
     app.add_middleware(OpenAIErrors)
     return app

@@ -25,6 +25,7 @@ from interleavethinker.events import Event
 from interleavethinker.ports import Blobs
 from interleavethinker.types import (
     IMAGE_MARKER,
+    NOTE_LIMIT,
     AttemptCount,
     Brief,
     Budget,
@@ -56,6 +57,8 @@ EXAMPLES: list[JsonValue] = [
         "size": {"width": 512, "height": 512},
         "params": {"num_inference_steps": 4},
         "references": [PICTURE],
+        "style": "flat colours, thick outlines",
+        "characters": "Tom, a small snowman with a red scarf",
         "review_plan": True,
         "webhook": {"url": "https://pictures.example/told", "events": ["plan_awaited", "finished"]},
     },
@@ -120,6 +123,12 @@ class Ask(BaseModel):
     references: tuple[str, ...] = Field(
         default=(), description="pictures, written as in `images`, that every drawing is given: a style, a character"
     )
+    style: Annotated[str, Field(max_length=NOTE_LIMIT), CLEAN] = Field(
+        default="", description="how every picture looks; for the planner and, where its pack says so, every drawing"
+    )
+    characters: Annotated[str, Field(max_length=NOTE_LIMIT), CLEAN] = Field(
+        default="", description="who is in the pictures and how they look; for the planner"
+    )
     review_plan: StrictBool = Field(
         default=False, description="wait for approval (or edits) of the plan before drawing"
     )
@@ -136,7 +145,8 @@ class Ask(BaseModel):
         """The inner request, its images checked and stored. Raises BadRequest."""
         given = {"images": self.images, "references": self.references}
         taken = await take_images(given, blobs, limits, fetch)
-        brief = Brief(prompt=self.prompt, images=taken["images"])
-        own = ("prompt", "images", "references", "webhook")
+        notes = {"style": self.style, "characters": self.characters}
+        brief = Brief(prompt=self.prompt, images=taken["images"], **notes)
+        own = ("prompt", "images", "references", "webhook", *notes)
         rest = {name: getattr(self, name) for name in type(self).model_fields if name not in own}
         return InterleaveRequest(brief=brief, references=taken["references"], **rest)

@@ -5,9 +5,7 @@ Deliberately not here: the shapes (`wishes`), what each wish means (`edits`), an
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from interleavethinker.document import fold
 from interleavethinker.events import PlanApproved
@@ -18,12 +16,23 @@ from services.orchestrator.answers import (
     Owner,
     Prefer,
     RunId,
+    StepPath,
     answer,
     key_of,
     problems,
     taken_up,
 )
-from services.orchestrator.edits import branch, continued, edit_plan, has_budget, keep, redraw
+from services.orchestrator.arranging import pictures
+from services.orchestrator.edits import (
+    branch,
+    continued,
+    edit_plan,
+    first_references,
+    has_budget,
+    in_style,
+    keep,
+    redraw,
+)
 from services.orchestrator.intake import hold
 from services.orchestrator.rounds import draws_of
 from services.orchestrator.views import DeliveryList, DeliveryView, DocumentView
@@ -31,7 +40,6 @@ from services.orchestrator.wishes import Branch, Continue, Keep, PlanEdit, Redra
 from services.strict import StrictRoute
 
 router = APIRouter(tags=["documents"], route_class=StrictRoute)
-StepPath = Annotated[int, Path(ge=1, le=1_000_000, description="the step's `index`", examples=[2])]
 
 
 @router.post("/interleave/{run_id}/steps/{step}/redraw", **taken_up("The run goes on; follow the links.", 404))
@@ -47,7 +55,10 @@ async def redraw_step(
     if begun is None:
         await house.guards.admit(wish.prompt)
         document = fold(recorded)
-        wishes = redraw(document, step, **{name: getattr(wish, name) for name in Redraw.model_fields})
+        wished = {name: getattr(wish, name) for name in Redraw.model_fields}
+        wished |= {"prompt": wish.prompt and in_style(document, wish.prompt)}
+        wished |= {"references": await pictures(house, wish.references)}
+        wishes = redraw(document, step, **wished)
         has_budget(wish.budget or document.request.budget, draws_of([each.event for each in recorded]))
         begun = await house.runs.wish(run_id, wishes, key=key)
     return await answer(house, begun, request, prefer, accept, after=recorded[-1].seq)
@@ -80,7 +91,9 @@ async def branch_run(
         steps = None if wish.steps is None else [each.step for each in wish.steps]
         await house.guards.admit(*(step.prompt for step in steps or ()))
         document, hooks = fold(recorded), house.hooks(wish.webhook)
-        events, asked = branch(document, recorded, wish.from_step, steps), wish.of(document.request)
+        events = branch(document, recorded, wish.from_step, steps)
+        # The references that were pinned first; those pinned since are among the shared events.
+        asked = wish.of(document.request.model_copy(update={"references": first_references(recorded)}))
         await hold(house.blobs, asked, *events)
         begun = await house.runs.begin(asked, owner=owner, events=events, hooks=hooks, key=key)
     return await answer(house, begun, request, prefer, accept)

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from interleavethinker.errors import Conflict, NotFound
 from interleavethinker.events import Created, Event, Finished, PlanAwaited, Recorded, Started, Status
 from interleavethinker.types import InterleaveRequest
-from services.orchestrator import outbox
+from services.orchestrator import cards, outbox
 from services.orchestrator.collection import forget
 from services.orchestrator.idempotency import Key, claim, lookup
 from services.orchestrator.news import announce
@@ -39,6 +39,13 @@ class LeaseLost(Conflict):
     """Another replica works on the run by now; nothing of this one's is taken any more."""
 
     code = "lease_lost"
+
+
+class Changed(Conflict):
+    """The run is not as it was when the wish was made of it."""
+
+    code = "changed_meanwhile"
+    retryable = True
 
 
 class Begun(NamedTuple):
@@ -79,7 +86,8 @@ class Journal(Records):
         async with self._writing() as db:
             now = _time((await db.execute(select(db_now()))).scalar_one())
             row = {"id": run_id, "owner": owner, "created_at": now, "status": Status.QUEUED, "last_seq": len(said)}
-            await db.execute(insert(RUNS).values(**row, request=request.model_dump_json()))
+            card = cards.card_of(request, events)._asdict()
+            await db.execute(insert(RUNS).values(**row, **card, request=request.model_dump_json()))
             if key and (earlier := await claim(db, key, run_id)):
                 await db.execute(delete(RUNS).where(RUNS.c.id == run_id))
                 return Begun(earlier, replayed=True)
@@ -117,18 +125,26 @@ class Journal(Records):
         await self.news.tell(run_id, event.type)
         return told[0]
 
-    async def wish(self, run_id: str, wishes: Sequence[Event], *, key: Key | None = None) -> Begun:
-        """Commit what the run's caller wishes of it, all or nothing, then wake who is to know.
+    async def wish(
+        self, run_id: str, wishes: Sequence[Event], *, key: Key | None = None, seen: int | None = None
+    ) -> Begun:
+        """Commit what the run's caller wishes of it, all or nothing, then wake who is to know. `seen`: the last event
+        that the wishes were made in the light of, where they stand only as long as nothing follows it.
 
-        Raises NotFound for an unknown run, Conflict for one whose state does not allow it, KeyReused.
+        Raises NotFound for an unknown run, Conflict for one whose state does not allow it, Changed, KeyReused.
         """
+        where: ColumnElement[bool] = RUNS.c.status.in_(taken_in(wishes[0]))
+        if seen is not None:
+            where &= RUNS.c.last_seq == seen
         async with self._writing() as db:
             if (found := await _found(db, run_id)) is None:
                 raise unknown(run_id)
         async with self._writing() as db:
             if key and await claim(db, key, run_id):
                 return Begun(run_id, replayed=True)
-            if not await _append(db, run_id, wishes, RUNS.c.status.in_(taken_in(wishes[0]))):
+            if not await _append(db, run_id, wishes, where):
+                if found.status in taken_in(wishes[0]):
+                    raise Changed(f"run {run_id} was changed meanwhile; look at it and ask again")
                 raise Conflict(not_now(run_id, wishes[0], found.status))
         for wish in wishes:
             await self.news.tell(run_id, wish.type)
@@ -161,6 +177,7 @@ async def _append(
     first, at = numbered[0] - len(events) + 1, _time(numbered[1])
     recorded = [Recorded(run_id=run_id, seq=seq, at=at, event=event) for seq, event in enumerate(events, first)]
     await _write(db, recorded)
+    await cards.renew(db, run_id, events)
     for kind in {event.type for event in events}:
         await announce(db, run_id, kind)
     return recorded

@@ -39,7 +39,7 @@ async def interleave(
     plan = PlanInWriting(planner.plan(request.brief, seed=request.seed, max_steps=request.max_steps), record)
 
     def job(take: Take, number: int, prompt: str, before: ImageRef | None) -> ImageJob:
-        references = (before, *request.references) if before else request.references
+        references = (before, *take.references) if before else take.references
         seed = attempt_seed(take.seed, take.step.index, number)
         return ImageJob(prompt=prompt, references=references, seed=seed, size=request.size, params=request.params)
 

@@ -106,6 +106,7 @@ class Making:
             critic=PatientCritic(self._critic, patience("critic")),
             record=record,
             replan=not now.ground.wished_only,
+            written=now.written,
         )
         try:
             await record(Started())

@@ -11,19 +11,20 @@ from statistics import fmean
 
 from pydantic import BaseModel, Field
 
+from interleavethinker.arrangement import Arrangement
 from interleavethinker.events import (
     Branched,
     Created,
     Drawn,
     Finished,
     Judged,
-    PlanEdited,
     Planned,
     Recorded,
     Resumed,
     Started,
     Status,
     StepFinished,
+    StepInserted,
     StepPlanned,
     StepReopened,
 )
@@ -52,7 +53,7 @@ class Pace:
         self.status = Status.QUEUED
         self.drawn: set[tuple[int, int]] = set()
         """The attempts that are drawn, as (step, number)."""
-        self.steps: dict[int, Step] = {}
+        self._arrangement = Arrangement()
         self._finished: set[int] = set()
         self._attempts: dict[int, int] = {}
         self._draws, self._seconds, self._timed = 0, 0.0, 0
@@ -62,11 +63,17 @@ class Pace:
         self._free: datetime | None = None  # since when the loop can have gone on
         self._last = datetime.now(UTC)
 
+    @property
+    def steps(self) -> dict[int, Step]:
+        """The steps that are shown, by index."""
+        return {step.index: step for step in self._arrangement.shown}
+
     def observe(self, recorded: Recorded) -> None:
         event, self._last = recorded.event, recorded.at
         self.status = status_after(event) or self.status
         if isinstance(event, BEGINS_ROUND):
             self._began = None
+        self._arrangement.hear(event)
         match event:
             case Created(request=request):
                 self._budget = request.budget
@@ -74,11 +81,11 @@ class Pace:
                 self._began = self._began or recorded.at
                 self._free = recorded.at
             case StepPlanned(step=step):
-                self.steps[step.index], self._planned[step.index] = step, recorded.at
+                self._planned[step.index] = recorded.at
+            case StepInserted(step=step) if not step.prompt:
+                self._finished.add(step.index)
             case Planned():
                 self._whole = True
-            case PlanEdited(plan=plan):
-                self.steps = {step.index: step for step in plan.steps}
             case Drawn(step=index, number=number):
                 self.drawn.add((index, number))
                 self._attempts[index] = self._attempts.get(index, 0) + 1

@@ -29,13 +29,16 @@ a connection may be cut)."""
 
 
 class RunSummary(NamedTuple):
-    """A run as the list shows it."""
+    """A run as the list shows it; `cover` is a picture's digest."""
 
     id: str
     status: Status
     created_at: datetime
     request: InterleaveRequest
     owner: str | None = None
+    title: str = ""
+    steps: int = 0
+    cover: str | None = None
 
 
 class Page(NamedTuple):
@@ -128,13 +131,17 @@ class Records:
         limit: int = 20,
         cursor: str | None = None,
         statuses: Collection[Status] = (),
+        search: str | None = None,
     ) -> Page:
-        """A page of an owner's runs (None: of those that have none), newest first; with `statuses` only those. Raises
-        BadRequest for a cursor that no page gave."""
+        """A page of an owner's runs (None: of those that have none), newest first; with `statuses` only those, with
+        `search` only those that have it in their prompt or a step's name. Raises BadRequest for a cursor that no page
+        gave."""
         query = select(RUNS).where(RUNS.c.owner.is_not_distinct_from(owner))
         query = query.order_by(RUNS.c.number.desc()).limit(limit + 1)
         if statuses:
             query = query.where(RUNS.c.status.in_(sorted(statuses)))
+        if wanted := " ".join((search or "").replace("\0", " ").split()):
+            query = query.where(RUNS.c.words.contains(wanted.casefold(), autoescape=True))
         if cursor is not None:
             if not re.fullmatch(r"[0-9]{1,18}", cursor):
                 raise BadRequest(f"cursor {cursor[:40]!r} is none of ours: use the `next` of the page before")
@@ -164,7 +171,7 @@ async def _wait(news: asyncio.Condition, seconds: float) -> None:
 
 def _summary(row: Row) -> RunSummary:
     request = InterleaveRequest.model_validate_json(row.request)
-    return RunSummary(row.id, Status(row.status), row.created_at, request, row.owner)
+    return RunSummary(row.id, Status(row.status), row.created_at, request, row.owner, row.title, row.steps, row.cover)
 
 
 def unknown(run_id: str) -> NotFound:

@@ -55,8 +55,9 @@ class Replay:
         critic: Critic,
         record: Record,
         replan: bool = True,
+        written: Sequence[Step] | None = None,
     ) -> None:
-        self.planner = RecordedPlanner(planner, events, replan=replan)
+        self.planner = RecordedPlanner(planner, events, replan=replan, written=written)
         self.generator = RecordedGenerator(generator, events)
         self.critic = RecordedCritic(critic, events)
         self._write = record
@@ -73,11 +74,20 @@ class Replay:
 
 
 class RecordedPlanner:
-    """A planner whose recorded steps come first; without `replan` a plan that was cut half-way is left so."""
+    """A planner whose recorded steps come first; without `replan` a plan that was cut half-way is left so. `written`:
+    what it wrote of that plan itself, where its steps were edited since."""
 
-    def __init__(self, planner: Planner, events: Sequence[Event], *, replan: bool = True) -> None:
+    def __init__(
+        self,
+        planner: Planner,
+        events: Sequence[Event],
+        *,
+        replan: bool = True,
+        written: Sequence[Step] | None = None,
+    ) -> None:
         self._planner, self._replan = planner, replan
         self._steps = [event.step for event in events if isinstance(event, StepPlanned)]
+        self._written = self._steps if written is None else written
         self._end = next(
             (
                 Planning(event.plan, event.raw, event.model, event.pack)
@@ -95,7 +105,7 @@ class RecordedPlanner:
         if self._end or not self._replan:
             return
         answer = self._planner.plan(brief, seed=seed, max_steps=max_steps)
-        async with aclosing(beyond(self._steps, answer)) as rest:
+        async with aclosing(beyond(self._written, answer)) as rest:
             async for part in rest:
                 yield part
 

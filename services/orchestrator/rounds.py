@@ -10,23 +10,29 @@ Deliberately not here: which wishes are allowed (`edits`), and replaying (`repla
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from interleavethinker.arrangement import Arrangement
 from interleavethinker.document import DocumentStep, fold
 from interleavethinker.events import (
+    Arranged,
     Branched,
     Drawn,
     Event,
     Finished,
     Judged,
+    Pinned,
     PlanApproved,
     PlanEdited,
     Planned,
     Problem,
     Recorded,
     Resumed,
+    StepEdited,
     StepFinished,
+    StepInserted,
     StepPlanned,
     StepReopened,
 )
@@ -34,6 +40,8 @@ from interleavethinker.types import ImageRef, InterleaveRequest, Step
 from services.orchestrator.replay import undone
 
 BEGINS_ROUND = (StepReopened, Branched, PlanApproved, Resumed)
+RESHAPES = (StepEdited, StepInserted, Arranged, Pinned)
+"""What changes from what, or to what, later attempts are drawn: none from before is gone on with after them."""
 
 
 class Take(NamedTuple):
@@ -45,27 +53,33 @@ class Take(NamedTuple):
     seed: int
     first: int
     most: int
+    references: tuple[ImageRef, ...] = ()
 
 
 class Ground(NamedTuple):
     """What stands when a round begins: the steps so far, and how many drawings the run has had.
 
-    `wished_only`: the round draws the reopened steps and leaves others as they are, also those never finished.
+    `wished_only`: the round draws the reopened steps and leaves others as they are, also those never finished. `spent`:
+    how many of a step's attempts are from before it was changed, and so are no beginning of what is drawn now.
     """
 
     steps: Mapping[int, DocumentStep] = {}
     draws: int = 0
     wished_only: bool = False
+    spent: Mapping[int, int] = {}
 
     def take(self, step: Step, request: InterleaveRequest) -> Take | None:
         """How to draw the step in this round; None for one that is passed by."""
         entry = self.steps.get(step.index)
+        first = self.spent.get(step.index, 0) + 1
+        references = entry.references if entry and entry.references is not None else request.references
         if entry and (wish := entry.reopened):
             seed = request.seed if wish.seed is None else wish.seed
-            return Take(step, entry.asked or step.prompt, seed, wish.first, wish.max_attempts or request.max_attempts)
+            most, prompt = wish.max_attempts or request.max_attempts, entry.asked or step.prompt
+            return Take(step, prompt, seed, max(first, wish.first), most, references)
         if self.wished_only or (entry and entry.finished):
             return None
-        return Take(step, step.prompt, request.seed, 1, request.max_attempts)
+        return Take(step, step.prompt, request.seed, first, request.max_attempts, references)
 
     def image(self, step: Step) -> ImageRef | None:
         """The picture of the step that stands."""
@@ -75,13 +89,15 @@ class Ground(NamedTuple):
 
 class Round(NamedTuple):
     """The round that a run is in. `past`: what its loop has recorded, in the loop's order, the plan first. `request`:
-    the run's, with the budget that holds now. `problem`: what ended the round before, if that ended badly."""
+    the run's, with the budget that holds now. `problem`: what ended the round before, if that ended badly. `written`:
+    the plan's steps as the planner wrote them, whatever was made of them since."""
 
     request: InterleaveRequest
     ground: Ground
     past: Sequence[Event]
     approved: bool
     problem: Problem | None = None
+    written: Sequence[Step] = ()
 
 
 def round_of(recorded: Sequence[Recorded]) -> Round:
@@ -91,13 +107,18 @@ def round_of(recorded: Sequence[Recorded]) -> Round:
     events = [each.event for each in recorded]
     begins = max((place for place, event in enumerate(events) if isinstance(event, BEGINS_ROUND)), default=0)
     before = fold(recorded[: begins + 1])
-    steps = {entry.step.index: entry for entry in before.steps} if begins else {}
+    steps = {entry.step.index: entry for entry in (*before.steps, *before.deleted)} if begins else {}
     wished_only = isinstance(events[begins], StepReopened)
+    planning = planning_of(events)
+    place = {event.step.index: at for at, event in enumerate(planning) if isinstance(event, StepPlanned)}
+    changed = max((at for at, event in enumerate(events[:begins]) if isinstance(event, RESHAPES)), default=0)
     # Attempts at a step that an earlier round left open belong to this one, where it works on that step.
     left_open = [
         event
-        for event in events[:begins]
-        if isinstance(event, Drawn | Judged) and _goes_on(steps[event.step], event.number, wished_only)
+        for event in events[changed:begins]
+        if isinstance(event, Drawn | Judged)
+        and event.step in place
+        and _goes_on(steps[event.step], event.number, wished_only)
     ]
     own = [event for event in events[begins:] if isinstance(event, Drawn | Judged | StepFinished)]
     return Round(
@@ -106,10 +127,12 @@ def round_of(recorded: Sequence[Recorded]) -> Round:
             steps,
             draws=draws_of(events[: begins + 1]) - draws_of(left_open),
             wished_only=wished_only,
+            spent=Counter(event.step for event in events[:changed] if isinstance(event, Drawn)),
         ),
-        past=[*planning_of(events), *sorted([*left_open, *own], key=lambda event: event.step)],
+        past=[*planning, *sorted([*left_open, *own], key=lambda event: place[event.step])],
         approved=any(isinstance(event, PlanApproved | Branched) for event in events),
         problem=next((event.problem for event in reversed(events) if isinstance(event, Finished)), None),
+        written=_written(events),
     )
 
 
@@ -126,12 +149,13 @@ def draws_of(events: Sequence[Event]) -> int:
 
 
 def planning_of(events: Sequence[Event]) -> list[StepPlanned | Planned]:
-    """The plan that holds, as the planner would have told it."""
-    told: list[StepPlanned | Planned] = []
-    for event in events:
-        match event:
-            case StepPlanned() | Planned():
-                told.append(event)
-            case PlanEdited(plan=plan):
-                told = [*(StepPlanned(step=step) for step in plan.steps), Planned(plan=plan)]
-    return told
+    """The plan that holds, as the planner would have told it: the steps that are shown, as they are by now."""
+    whole = [
+        Planned(plan=e.plan) if isinstance(e, PlanEdited) else e for e in events if isinstance(e, Planned | PlanEdited)
+    ]
+    return [*(StepPlanned(step=step) for step in Arrangement.of(events).shown), *whole[-1:]]
+
+
+def _written(events: Sequence[Event]) -> Sequence[Step]:
+    edits = (StepEdited, StepInserted, Arranged)
+    return Arrangement.of(event for event in events if not isinstance(event, edits)).shown

@@ -108,10 +108,13 @@ class Runs:
         self.open()
         return begun
 
-    async def wish(self, run_id: str, wishes: Sequence[Event], *, key: Key | None = None) -> Begun:
+    async def wish(
+        self, run_id: str, wishes: Sequence[Event], *, key: Key | None = None, seen: int | None = None
+    ) -> Begun:
         """Write what the run's caller wishes into the journal; whoever has room goes on with it where that is to be
-        done. Raises NotFound, and Conflict where the run's state does not allow it."""
-        begun = await self.journal.wish(run_id, wishes, key=key)
+        done. Raises NotFound, Conflict where the run's state does not allow it, and Changed where `seen` is not its
+        last event any more."""
+        begun = await self.journal.wish(run_id, wishes, key=key, seen=seen)
         self.open()
         return begun
 

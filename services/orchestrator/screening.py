@@ -54,6 +54,14 @@ class Guards:
             for prompt in filter(None, prompts):
                 _demand(Screening(subject="brief", **_said(self._content, await self._content.prompt(prompt))))
 
+    async def admit_pictures(self, pictures: Sequence[ImageRef]) -> None:
+        """The same for pictures that a caller gives a run that has been planned. Raises Denied."""
+        if self._content and self._content.sees_images:
+            assert self._blobs is not None, "a filter that may see pictures needs to read them"
+            for picture in pictures:
+                said = _said(self._content, await self._content.image(await self._blobs.get(picture.digest)))
+                _demand(Screening(subject="image", **said))
+
     def planner(
         self, planner: Planner, record: Record, past: Sequence[Event], references: Sequence[ImageRef] = ()
     ) -> Planner:
@@ -84,7 +92,8 @@ class _Screen:
         self._said = {event.screening for event in past if isinstance(event, Screened)}
 
     async def brief(self, brief: Brief, references: Sequence[ImageRef]) -> None:
-        await self._say(Screening(subject="brief", **_said(self._content, await self._content.prompt(brief.prompt))))
+        for text in filter(None, (brief.prompt, brief.style, brief.characters)):
+            await self._say(Screening(subject="brief", **_said(self._content, await self._content.prompt(text))))
         for image in (*brief.images, *references):
             await self._image(image.digest, None)
 

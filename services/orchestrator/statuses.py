@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from interleavethinker.events import (
+    Arranged,
     AttemptKept,
     Event,
     Finished,
+    Pinned,
     PlanApproved,
     PlanAwaited,
     PlanEdited,
     Resumed,
     Started,
     Status,
+    StepEdited,
+    StepInserted,
     StepReopened,
 )
 
@@ -37,8 +41,10 @@ def taken_in(wish: Event) -> frozenset[Status]:
     match wish:
         case PlanEdited() | PlanApproved():
             return frozenset({Status.WAITING})
-        case StepReopened() | AttemptKept():
+        case StepReopened() | AttemptKept() | StepInserted() | Arranged():
             return FINAL
+        case StepEdited() | Pinned():
+            return FINAL | {Status.WAITING}
         case Resumed():
             return frozenset({Status.PARTIAL, Status.FAILED})
     return frozenset()

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     event,
+    text,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -82,6 +83,10 @@ RUNS = Table(
     Column("lease_until", Float(53), nullable=True),  # seconds since 1970 by the database's clock
     Column("fence", Integer, nullable=False, server_default="0"),
     Column("losses", Integer, nullable=False, server_default="0"),  # leases that ran out since it last came further
+    Column("title", String(160), nullable=False, server_default=text("''")),  # this and the next three: `cards`
+    Column("words", Text, nullable=False, server_default=text("''")),
+    Column("steps", Integer, nullable=False, server_default="0"),
+    Column("cover", String(64), nullable=True),
     Index("runs_by_owner", "owner", "number"),
 )
 
@@ -123,6 +128,14 @@ IDEMPOTENCY_KEYS = Table(
     Column("digest", String(64), nullable=False),
     Column("run_id", String(40), ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("created_at", Utc, nullable=False, index=True),
+)
+
+SHARES = Table(
+    "shares",
+    METADATA,
+    Column("run_id", String(40), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("token", String(64), nullable=False, unique=True),
+    Column("expires_at", Utc, nullable=True),
 )
 
 WEBHOOKS = Table(

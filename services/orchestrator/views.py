@@ -31,15 +31,17 @@ class Links(BaseModel):
     export: str
 
     @classmethod
-    def of(cls, run_id: str, base_url: str) -> Links:
+    def of(cls, run_id: str, base_url: str, token: str | None = None) -> Links:
+        """`token`: of the share link that the caller reads with; then the links open with it too."""
         run = f"{base_url.rstrip('/')}/interleave/{run_id}"
+        how = f"?share={token}" if token else ""
         return cls(
-            self=run,
-            document=run,
-            events=f"{run}/events",
-            image=f"{run}/images/{{digest}}",
+            self=run + how,
+            document=run + how,
+            events=f"{run}/events{how}",
+            image=f"{run}/images/{{digest}}{how}",
             cancel=run,
-            export=f"{run}/export?format={{format}}",
+            export=f"{run}/export?format={{format}}{how.replace('?', '&')}",
         )
 
 
@@ -50,6 +52,9 @@ RUN_EXAMPLES: list[JsonValue] = [
         "status": "queued",
         "created_at": "2026-11-23T16:00:45.510101Z",
         "prompt": "How do I draw a snowman with a red hat, step by step?",
+        "title": "How do I draw a snowman with a red hat, step by step?",
+        "steps": 0,
+        "cover": None,
         "links": {
             "self": _HERE,
             "document": _HERE,
@@ -76,6 +81,13 @@ class QueueView(BaseModel):
         return place and cls(position=place.position, starts_in_seconds=place.starts_in)
 
 
+class CoverView(BaseModel):
+    """The picture that a run is shown by."""
+
+    digest: str
+    url: str = Field(description="where links are signed, it opens without a key for a while")
+
+
 class RunView(BaseModel):
     """A run: how it stands, and where to find the rest."""
 
@@ -85,20 +97,37 @@ class RunView(BaseModel):
     created_at: datetime
     expires_at: datetime | None = Field(default=None, description="may be deleted from then on; null: it is kept")
     prompt: str
+    title: str = Field(default="", description="the prompt in one line")
+    steps: int = Field(default=0, description="how many the document has, or are planned so far")
+    cover: CoverView | None = Field(default=None, description="the last finished step's picture")
     links: Links
     queue: QueueView | None = Field(default=None, description="present while the run is queued")
 
     @classmethod
     def of(
-        cls, run: RunSummary, base_url: str, *, place: Place | None = None, retention: timedelta | None = None
+        cls,
+        run: RunSummary,
+        base_url: str,
+        *,
+        place: Place | None = None,
+        signer: Signer | None = None,
+        retention: timedelta | None = None,
     ) -> RunView:
+        links = Links.of(run.id, base_url)
+        cover = None
+        if run.cover:
+            url = links.image.replace("{digest}", run.cover)
+            cover = CoverView(digest=run.cover, url=f"{url}?{signer.query(run.id, run.cover)}" if signer else url)
         return cls(
             id=run.id,
             status=run.status,
             created_at=run.created_at,
             expires_at=retention and run.created_at + retention,
             prompt=run.request.brief.prompt,
-            links=Links.of(run.id, base_url),
+            title=run.title,
+            steps=run.steps,
+            cover=cover,
+            links=links,
             queue=QueueView.of(place),
         )
 
@@ -127,10 +156,11 @@ class DocumentView(BaseModel):
         place: Place | None = None,
         signer: Signer | None = None,
         retention: timedelta | None = None,
+        token: str | None = None,
     ) -> DocumentView:
-        links = Links.of(document.run_id, base_url)
+        links = Links.of(document.run_id, base_url, token)
         places = {digest: links.image.replace("{digest}", digest) for digest in document.images}
-        if signer:
+        if signer and not token:  # a share link is revoked at once, a signed one only ends
             places = {digest: f"{url}?{signer.query(document.run_id, digest)}" for digest, url in places.items()}
         return cls(
             id=document.run_id,

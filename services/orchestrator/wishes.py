@@ -55,6 +55,9 @@ class Redraw(Value):
     seed: Seed | None = None
     max_attempts: AttemptCount | None = None
     budget: Budget | None = Field(default=None, description="the run's from here on; its drawings so far count")
+    references: tuple[str, ...] | None = Field(
+        default=None, description="pinned pictures for this step, written as in PUT references; null: as it has them"
+    )
     later: Later = Field(default="stale", description="the steps after it: only marked as stale, or redrawn as well")
 
 

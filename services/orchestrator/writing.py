@@ -64,7 +64,8 @@ class PlanInWriting:
 
     def after(self, step: Step) -> Step | None:
         """The step that follows, where it is already written."""
-        return next((later for later in self._steps if later.index == step.index + 1), None)
+        following = self._steps.index(step) + 1  # not by number: steps may stand in another order
+        return self._steps[following] if following < len(self._steps) else None
 
     async def _write(self) -> None:
         began = time.perf_counter()

@@ -63,13 +63,13 @@ class PlannerService:
                             answer.write(token.text)
                             for step in _new(answer, given, max_steps):
                                 given.append(step)
-                                yield step
+                                yield self.codec.to_draw(step, brief)
                             if len(answer.steps) >= max_steps:
                                 break
                     plan = answer.cut() if len(answer.steps) >= max_steps else answer.plan()
                     for step in _new(answer, given, max_steps):
                         given.append(step)
-                        yield step
+                        yield self.codec.to_draw(step, brief)
                 except Malformed as malformed:
                     MALFORMED.labels("planner", malformed.reason).inc()
                     raws.append(answer.text)
@@ -77,7 +77,8 @@ class PlannerService:
                     if self.chat.supports_prefix and answer.steps == given and answer.sound():
                         prefix = answer.beginning()
                     continue
-                whole = plan.model_copy(update={"steps": tuple(given)})
+                steps = tuple(self.codec.to_draw(step, brief) for step in given)
+                whole = plan.model_copy(update={"steps": steps})
                 yield Planning(whole, (*raws, answer.text), self._model, self.codec.pack.digest)
                 return
             damage.extra |= {"raws": raws}

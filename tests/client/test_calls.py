@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from PIL import Image
 
+from interleavethinker import exports
 from interleavethinker.client import Unreached
 from interleavethinker.client.access import Patience
 from interleavethinker.errors import (
@@ -92,6 +93,7 @@ def test_a_cut_stream_goes_on_where_it_stopped(kind: str, client: Any, url: str)
         assert list(cut.follow(run, after=3)) == whole[3:]
 
 
+@pytest.mark.slow
 def test_a_line_that_never_holds_is_given_up(kind: str, client: Any, url: str):
     run = client.ask(PROMPT)
     client.run(run).wait()
@@ -225,6 +227,21 @@ def test_a_document_is_worked_on_after_it_was_made(client: Any):
     assert len(kept.continue_("and then?").wait().value.request.brief.images) == 2
 
 
+def test_a_document_is_taken_away(client: Any, tmp_path: Path):
+    document = client.interleave(PROMPT).wait()
+    assert document.save(tmp_path / "out") == tmp_path / "out" / "document.html"
+    for kind in exports.FORMATS.values():
+        path = tmp_path / "files" / f"guide{kind.suffix}"
+        assert document.export(str(path)) == path
+        assert path.stat().st_size > 500
+    with pytest.raises(BadRequest, match="no format 'xyz'; write one of pdf"):
+        document.export("guide.xyz")
+    page = document._repr_html_()
+    assert page.count("data:image/png;base64,") == 2
+    assert "a ball" in page
+    assert "http" not in page, "nothing is loaded from elsewhere"
+
+
 def test_a_plan_is_looked_at_first(client: Any):
     run = client.interleave(PROMPT, review_plan=True)
     for recorded in run:
@@ -235,6 +252,19 @@ def test_a_plan_is_looked_at_first(client: Any):
     assert [step.value.finished for step in run.document().steps] == [True]
     with pytest.raises(Conflict, match="waits for nobody"):
         run.approve()
+
+
+def test_progress_is_told_between_the_events(kind: str, tmp_path: Path):
+    with orchestra(tmp_path, pause=0.3) as url, either.client(kind, url) as client:
+        told: list[Any] = []
+        run = client.interleave(PROMPT)
+        events = list(run.events(progress=told.append))
+        assert [recorded.seq for recorded in events] == list(range(1, len(events) + 1))
+        assert told, "the service tells of it"
+        assert run.progress == told[-1]
+        assert {"step", "number", "done", "of", "run"} <= told[-1].keys()
+        trace = run.trace()
+        assert (trace["run_id"], trace["status"]) == (run.id, "succeeded")
 
 
 def test_canceling(kind: str, tmp_path: Path):

@@ -29,6 +29,7 @@ NAMES = {
     "aclosing": "closing",
     "aiter_lines": "iter_lines",
     "apart_async": "apart",
+    "pause_async": "pause",
     "aread": "read",
 }
 NOTE = "# Made from the file of this name in `_async` by `make client`: change that one.\n"

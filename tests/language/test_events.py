@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from interleavethinker.events import (
     EVENT,
+    Arranged,
     AttemptKept,
     Branched,
     Created,
@@ -17,6 +18,7 @@ from interleavethinker.events import (
     Event,
     Finished,
     Judged,
+    Pinned,
     PlanApproved,
     PlanAwaited,
     PlanEdited,
@@ -27,7 +29,9 @@ from interleavethinker.events import (
     Screened,
     Started,
     Status,
+    StepEdited,
     StepFinished,
+    StepInserted,
     StepPlanned,
     StepReopened,
 )
@@ -61,6 +65,10 @@ EVENTS: list[Event] = [
     PlanEdited(plan=Plan(steps=(STEP,))),
     PlanApproved(),
     StepReopened(step=1, prompt="a red sky", seed=4, max_attempts=2, budget=Budget(max_draws=9)),
+    StepEdited(step=STEP),
+    StepInserted(step=Step(index=2, auxiliary_text="Well done."), after=0),
+    Arranged(order=(2, 1)),
+    Pinned(references=(IMAGE,)),
     AttemptKept(step=1, number=1, accepted=True),
     Branched(run_id="run_1", from_step=2),
     Resumed(budget=Budget(max_draws=3)),

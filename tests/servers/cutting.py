@@ -16,7 +16,7 @@ Cut = Callable[[str, str, int], bool]
 
 class BadLine:
     """Notes what went through: `asked` are (method, path, headers). `lose` says whose answer is lost after the service
-    gave it; a stream of events is cut in the middle of the one after `events`, where that is not None."""
+    gave it; a stream is cut in the middle of what comes after so many numbered `events`, where that is not None."""
 
     def __init__(self, to: str, *, lose: Cut = lambda *_: False, events: int | None = None) -> None:
         self.asked: list[tuple[str, str, dict[str, str]]] = []
@@ -71,8 +71,10 @@ def bad_line(to: str, **how: Any) -> Iterator[BadLine]:
             seen = b""
             for piece in answer.iter_raw():
                 seen += piece
-                if line.events is not None and seen.count(b"\n\n") >= line.events:
-                    whole = b"\n\n".join(seen.split(b"\n\n")[: line.events])
+                *frames, _ = seen.split(b"\n\n")
+                numbered = [place for place, frame in enumerate(frames, 1) if frame.startswith(b"id:")]
+                if line.events is not None and len(numbered) >= line.events:
+                    whole = b"\n\n".join(frames[: numbered[line.events - 1] if line.events else 0])
                     return self._chunk(whole + b"\n\nid: 99\nevent: dra")  # and no end: cut
                 if line.events is None:
                     self._chunk(piece)

@@ -21,15 +21,17 @@ from interleavethinker.events import (
     PlanAwaited,
     Problem,
     Recorded,
+    Resumed,
     Started,
     Status,
     StepFinished,
     StepReopened,
 )
 from interleavethinker.types import Brief, Budget, ImageRef, InterleaveRequest, Step, Verdict
-from services.orchestrator.edits import branch, continued, edit_plan, has_budget, keep, redraw
+from services.orchestrator.edits import branch, continued, edit_plan, first_references, has_budget, keep, redraw
 from services.orchestrator.loop import interleave
 from services.orchestrator.replay import Replay
+from services.orchestrator.reshaping import arrange, delete, insert, pin, reword
 from services.orchestrator.rounds import round_of
 from services.orchestrator.writing import write_plan
 from tests.fakes import ACCEPT, FakeCritic, FakeGenerator, FakePlanner, revise, steps_of
@@ -58,7 +60,7 @@ class World:
         now = round_of(told(past))
         replay = Replay(
             now.past, planner=self.planner, generator=self.generator, critic=self.critic, record=record,
-            replan=not now.ground.wished_only,
+            replan=not now.ground.wished_only, written=now.written,
         )  # fmt: skip
         ports = {"planner": replay.planner, "generator": replay.generator, "critic": replay.critic}
         try:
@@ -291,3 +293,189 @@ async def test_what_cannot_be_kept_or_redrawn(tmp_path: Path):
     with pytest.raises(Conflict, match="words only"):
         redraw(made, 2)
     assert redraw(made, 2, prompt="a picture of it") == [StepReopened(step=2, prompt="a picture of it")]
+
+
+async def test_an_inserted_step_is_drawn_from_the_picture_before_it_and_the_rest_is_stale(tmp_path: Path):
+    world = World(tmp_path, "a", "b", "c", verdicts=[ACCEPT, ACCEPT, ACCEPT, revise("x, better")])
+    first = await world.made()
+    past = [*first, *insert(document(first), told(first), Step(index=1, name="new", prompt="x"), after=1)]
+    whole = await world.at_every_cut(past)
+    assert drawn(whole[len(past) :]) == [(4, 1, "x"), (4, 2, "x, better")]
+    after = document(whole)
+    assert [(e.step.index, e.number, e.stale) for e in after.steps] == [
+        (1, 1, False), (4, 2, False), (2, 3, True), (3, 4, True),
+    ]  # fmt: skip
+    assert after.steps[1].attempt.references == (after.steps[0].image,)
+    assert world.planner.asked == 1
+
+
+async def test_an_inserted_first_step_and_all_after_it_drawn_again(tmp_path: Path):
+    world = World(tmp_path, "a", None, "b")
+    first = await world.made()
+    wish = insert(document(first), told(first), Step(index=1, prompt="x"), after=0, later="redraw", max_attempts=1)
+    past = [*first, *wish]
+    whole = await world.at_every_cut(past)
+    assert drawn(whole[len(past) :]) == [(4, 1, "x"), (1, 2, "a"), (3, 2, "b")]
+    after = document(whole)
+    assert after.steps[0].attempt.references == () and not any(step.stale for step in after.steps)
+    assert after.steps[1].attempt.references == (after.steps[0].image,)
+
+
+async def test_a_step_in_words_is_there_at_once_and_can_be_drawn_later(tmp_path: Path):
+    world = World(tmp_path, "a", "b")
+    first = await world.made()
+    past = [*first, *insert(document(first), told(first), Step(index=1, auxiliary_text="Rest."), after=1)]
+    after = document(past)
+    assert after.status == "succeeded" and after.steps[1].finished and not any(step.stale for step in after.steps)
+    assert after.digest != document(first).digest
+    again = await world.at_every_cut([*past, *redraw(after, 3, prompt="a chair")])
+    assert [step.stale for step in document(again).steps] == [False, False, True]
+
+
+async def test_the_order_is_what_everything_follows(tmp_path: Path):
+    world = World(tmp_path, "a", "b", "c", "d")
+    first = await world.made()
+    past = [*first, *arrange(document(first), (3, 1, 2, 4))]
+    past += delete(document(past), 4)
+    moved = document(past)
+    assert [(e.step.index, e.number, e.stale) for e in moved.steps] == [(3, 1, True), (1, 2, True), (2, 3, True)]
+    assert [entry.step.index for entry in moved.deleted] == [4]
+    again = await world.at_every_cut([*past, *redraw(moved, 3, later="redraw")])
+    assert drawn(again[len(past) :]) == [(3, 2, "c"), (1, 2, "a"), (2, 2, "b")]
+    after = document(again)
+    assert not any(step.stale for step in after.steps) and after.steps[0].attempt.references == ()
+    back = [*again, *arrange(after, (3, 1, 2, 4))]
+    assert [(e.step.index, e.stale) for e in document(back).steps] == [(3, False), (1, False), (2, False), (4, True)]
+    assert continued(after, "more").brief.prompt.startswith("a story\nStep 1: Now c\n<image>\nStep 2: Now a")
+    undone = [*past, *arrange(moved, (1, 2, 3, 4))]
+    assert document(undone).digest == document(first).digest and not document(undone).steps[3].stale
+
+
+async def test_an_order_names_every_step_once(tmp_path: Path):
+    world = World(tmp_path, "a", "b")
+    made = document(await world.made())
+    assert arrange(made, (1, 2)) == []
+    for order, words in (
+        ((1, 2, 9), "has no step 9; it has 1, 2"),
+        ((1, 1, 2), "1 came more than"),
+        ((2,), "1 is mis"),
+    ):
+        with pytest.raises(BadRequest, match=words):
+            arrange(made, order)
+    with pytest.raises(Conflict, match="only one"):
+        delete(document(await World(tmp_path, "a").made()), 1)
+    with pytest.raises(NotFound, match="no step 7"):
+        insert(made, told(await world.made()), Step(index=1, prompt="x"), after=7)
+
+
+async def test_a_branch_of_a_moved_document_numbers_its_steps_anew(tmp_path: Path):
+    world = World(tmp_path, "a", "b", "c")
+    first = await world.made()
+    past = [*first, *reword(document(first), 2, {"prompt": "b, by night", "name": "night"})]
+    past += arrange(document(past), (2, 1, 3))
+    past += insert(document(past), told(past), Step(index=1, name="pause"), after=2)
+    begun = branch(document(past), told(past), 3)
+    whole = await world.at_every_cut([Created(request=ASK), *begun])
+    new = document(whole)
+    assert [(e.step.index, e.step.name, e.number) for e in new.steps] == [
+        (1, "night", 1), (2, "pause", 2), (3, "step 1", 3), (4, "step 3", 4),
+    ]  # fmt: skip
+    assert new.origin.from_step == 4 and new.steps[0].reworded and new.steps[0].attempt.asked == "b"
+    assert [step.image for step in new.steps[:3]] == [step.image for step in document(past).steps[:3]]
+    assert drawn(whole)[-1] == (4, 1, "c")
+    other = branch(document(past), told(past), 3, [Step(index=4, prompt="y"), Step(index=5, prompt="z")])
+    elsewhere = document(await world.work([Created(request=ASK), *other]))
+    assert [e.attempt and e.attempt.prompt for e in elsewhere.steps] == ["b", None, "a", "y", "z"]
+
+
+async def test_edited_texts_draw_nothing_and_a_new_prompt_waits_for_its_redraw(tmp_path: Path):
+    world = World(tmp_path, "a", "b", "c")
+    first = await world.made()
+    assert reword(document(first), 2, {"name": "step 2"}) == []
+    named = [*first, *reword(document(first), 2, {"name": "Two", "instruction": None})]
+    entry = document(named).steps[1]
+    assert (entry.step.name, entry.step.instruction, entry.step.prompt, entry.stale) == ("Two", None, "b", False)
+    past = [*named, *reword(document(named), 2, {"prompt": "b, blue"})]
+    assert [(e.reworded, e.stale) for e in document(past).steps] == [(False, False), (True, True), (False, True)]
+    assert document(past).steps[1].attempts[0].asked == "b", "what the picture was asked for stays with it"
+    back = [*past, *reword(document(past), 2, {"prompt": "b"})]
+    assert not any(step.stale for step in document(back).steps)
+    whole = await world.at_every_cut([*past, *redraw(document(past), 2)])
+    assert drawn(whole[len(past) :]) == [(2, 2, "b, blue")]
+    assert [(e.reworded, e.stale) for e in document(whole).steps] == [(False, False), (False, False), (False, True)]
+
+
+async def test_pinned_pictures_of_the_document_go_with_later_drawings(tmp_path: Path):
+    world = World(tmp_path, "a", "b", "c")
+    first = await world.made()
+    hero, other = document(first).steps[0].image, document(first).steps[2].image
+    past = [*first, *pin(document(first), (hero,))]
+    assert document(past).request.references == (hero,) and not any(step.stale for step in document(past).steps)
+    whole = await world.at_every_cut([*past, *redraw(document(past), 3)])
+    again = document(whole)
+    assert again.steps[2].attempt.references == (again.steps[1].image, hero)
+    assert again.steps[2].attempt.canvas == again.steps[1].image and not again.steps[2].stale
+    own = await world.at_every_cut([*whole, *redraw(again, 1, references=(other,), later="redraw")])
+    after = document(own)
+    assert after.steps[0].attempt.references == (other,) and after.steps[0].attempt.canvas is None
+    assert after.steps[1].attempt.references == (after.steps[0].image, hero)
+    assert not any(step.stale for step in after.steps) and other.digest in after.images
+    once_more = await world.work([*own, *redraw(after, 1)])
+    assert document(once_more).steps[0].attempt.references == (other,), "the step keeps its own choice"
+    asked = Created(request=after.request.model_copy(update={"references": first_references(told(own))}))
+    branched = document(await world.work([asked, *branch(after, told(own), 3)]))
+    assert not any(step.stale for step in branched.steps) and branched.request.references == (hero,)
+
+
+@pytest.mark.parametrize("change", ["reword", "pin", "arrange", "insert"])
+async def test_open_attempts_are_not_gone_on_with_after_a_change(tmp_path: Path, change: str):
+    """A run that its budget cut inside a step is changed, then resumed: the step is drawn anew, its numbers go on."""
+    world = World(tmp_path, "a", "b", "c", verdicts=[ACCEPT, ACCEPT, *[revise("c, better")] * 2])
+    first = await world.made(ASK.model_copy(update={"budget": Budget(max_draws=3)}))
+    cut = document(first)
+    assert (cut.status, len(cut.steps[2].attempts)) == ("partial", 1)
+    wish = {
+        "reword": lambda: reword(cut, 3, {"prompt": "x"}),
+        "pin": lambda: pin(cut, (cut.steps[0].image,)),
+        "arrange": lambda: arrange(cut, (2, 1, 3)),
+        "insert": lambda: insert(cut, told(first), Step(index=1, name="words"), after=2),
+    }[change]()
+    past = [*first, *wish, Resumed(budget=Budget(max_draws=20))]
+    whole = await world.at_every_cut(past)
+    after = document(whole)
+    assert after.status == "succeeded" and all(step.finished for step in after.steps)
+    numbers = [attempt.number for step in after.steps for attempt in step.attempts if step.step.index == 3]
+    assert numbers[:2] == [1, 2] and len(set(numbers)) == len(numbers)
+
+
+async def test_a_plan_that_was_cut_half_way_is_gone_on_with_after_edits(tmp_path: Path):
+    world = World(tmp_path, "a", "b", "c", breaks=DrawFailed("gone"), breaks_after=2)
+    first = await world.made()
+    with pytest.raises(Conflict, match="not whole"):
+        insert(document(first), told(first), Step(index=1, prompt="x"), after=1)
+    past = [*first, *reword(document(first), 1, {"name": "One"}), *arrange(document(first), (2, 1)), Resumed()]
+    world.planner.breaks = None
+    whole = await world.at_every_cut(past)
+    assert [(e.step.index, e.step.name) for e in document(whole).steps] == [(2, "step 2"), (1, "One"), (3, "step 3")]
+    assert document(whole).status == "succeeded"
+
+
+async def test_a_canceled_insert_leaves_an_open_step_that_can_go(tmp_path: Path):
+    world = World(tmp_path, "a", "b")
+    first = await world.made()
+    past = [*first, *insert(document(first), told(first), Step(index=1, prompt="x"), after=1)]
+    past += [Started(), Finished(status=Status.CANCELED)]
+    open_step = document(past).steps[1]
+    assert not open_step.finished and open_step.reopened is None
+    gone = document([*past, *delete(document(past), 3)])
+    assert gone.digest == document(first).digest
+    whole = await world.at_every_cut([*past, *redraw(document(past), 3)])
+    assert drawn(whole[len(past) :]) == [(3, 1, "x")]
+
+
+async def test_edits_of_a_waiting_plan_are_what_is_drawn(tmp_path: Path):
+    world = World(tmp_path, "a", "b")
+    waiting = await world.made(ASK.model_copy(update={"review_plan": True}))
+    past = [*waiting, *reword(document(waiting), 2, {"prompt": "x"}), PlanApproved()]
+    whole = await world.at_every_cut(past)
+    assert drawn(whole) == [(1, 1, "a"), (2, 1, "x")] and not any(step.stale for step in document(whole).steps)

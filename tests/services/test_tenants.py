@@ -23,6 +23,11 @@ BODIES: dict[str, Any] = {
     "/interleave/{run_id}/continue": {"prompt": "on"},
     "/interleave/{run_id}/plan": {"steps": [{"index": 1, "prompt": "x"}]},
     "/interleave/{run_id}/plan/approve": None,
+    "/interleave/{run_id}/steps": {"after": 1, "prompt": "x"},
+    "/interleave/{run_id}/steps/{step}": {"name": "x"},
+    "/interleave/{run_id}/order": {"steps": [2, 1]},
+    "/interleave/{run_id}/references": {"references": []},
+    "/interleave/{run_id}/share": {"expires_in": 60},
 }
 Route = tuple[str, str]
 

@@ -18,9 +18,20 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
-from interleavethinker.document import Document, DocumentAttempt, DocumentStep, canvas_of, fold
+from interleavethinker.document import Document, DocumentAttempt, DocumentStep, fold
 from interleavethinker.errors import BadRequest, BadSettings, NotFound
-from interleavethinker.events import EVENT, AttemptKept, Event, PlanEdited, Recorded, StepFinished, StepReopened
+from interleavethinker.events import (
+    EVENT,
+    Arranged,
+    AttemptKept,
+    Event,
+    PlanEdited,
+    Recorded,
+    StepEdited,
+    StepFinished,
+    StepInserted,
+    StepReopened,
+)
 from interleavethinker.ports import Blobs
 from interleavethinker.types import Critique, ImageRef, Outcome, Plan, Value, Verdict
 from training.data.interleaved import Told
@@ -114,7 +125,9 @@ async def documents(url: str, skipped: Counter[str]) -> AsyncIterator[Past]:
                 rows = (await db.execute(query, {"run": run})).all()
                 recorded = [each for row in rows if (each := _recorded(run, row, skipped))]
                 events = [each.event for each in recorded]
-                replanned = any(isinstance(event, PlanEdited) for event in events)
+                replanned = any(
+                    isinstance(event, PlanEdited | StepEdited | StepInserted | Arranged) for event in events
+                )
                 yield Past(fold(recorded), said_in_run(run, events), replanned)
     except SQLAlchemyError as error:
         raise BadSettings(f"the journal cannot be read: {str(error).splitlines()[0]}") from error
@@ -187,7 +200,7 @@ class Collector:
         if verdict is None:
             self.skipped["attempts without a judgement that says how to go on"] += 1
             return None
-        before = canvas_of(attempt, document.request)
+        before = attempt.canvas
         prompt = attempt.asked or entry.step.prompt or attempt.prompt
         critique = Critique(prompt=prompt, last_prompt=attempt.prompt, before=before, after=attempt.image)
         scores = await self.judge.score(critique) if self.judge else derived(verdict, sure=label is not None)
@@ -209,9 +222,14 @@ class Collector:
         if not steps or not all(entry.finished and self._stands(past, entry) for entry in steps):
             self.skipped["documents whose plan was not drawn to the end"] += 1
             return None
-        reasoning = "" if past.replanned else document.reasoning
-        plan = Plan(steps=tuple(entry.step for entry in steps), reasoning=reasoning)
         brief = document.request.brief
+        if any(entry.stale for entry in steps) or brief.style or brief.characters:
+            # A picture that does not follow from the one before, or a plan that obeys notes the example does not show.
+            self.skipped["documents with stale pictures or with notes"] += 1
+            return None
+        reasoning = "" if past.replanned else document.reasoning
+        shown = tuple(entry.step.model_copy(update={"index": entry.number}) for entry in steps)
+        plan = Plan(steps=shown, reasoning=reasoning)
         given = tuple([await self._bytes(document, image) for image in brief.images])
         drawn = [entry.image for entry in steps if entry.image]
         task = "plan" if not given else "continue" if drawn else "describe"

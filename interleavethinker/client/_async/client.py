@@ -16,6 +16,7 @@ from interleavethinker.client._async.run import AsyncRun
 from interleavethinker.client._async.wire import AsyncWire
 from interleavethinker.client.access import QUIET_SECONDS, Access
 from interleavethinker.client.answers import Following, Progress, RunAbout, RunPage
+from interleavethinker.client.apart import pause_async
 from interleavethinker.client.asking import Continuation, Variations, Wishes, body
 from interleavethinker.document import Document
 from interleavethinker.errors import Unavailable
@@ -60,7 +61,8 @@ class AsyncClient(AsyncEdits):
 
     async def interleave(self, prompt: str, *, key: str | None = None, **wishes: Unpack[Wishes]) -> AsyncRun:
         """Ask for a document; the run that makes it. `wishes` are the fields of POST /interleave: seed, images,
-        references, max_attempts, max_steps, critic, budget, size, params, review_plan, webhook.
+        references, max_attempts, max_steps, critic, budget, size, params, generator, style,
+        characters, review_plan, webhook.
 
         The tries of this call begin one run; with a `key` of your own, so do later calls with it.
         """
@@ -105,6 +107,7 @@ class AsyncClient(AsyncEdits):
         """
         told, whole = Following(after), False
         while not (whole and told.ended) and told.fruitless < FRUITLESS_STREAMS:
+            await pause_async(told.pause)
             quiet = self._quiet(run_id, until)
             response = await self._wire.open(f"/interleave/{run_id}/events", told.again(), quiet)
             whole = False
@@ -162,7 +165,8 @@ class AsyncClient(AsyncEdits):
         **wishes: Unpack[Variations],
     ) -> str:
         """A new run that shares the steps before `from_step`; its id. `steps` is the plan from there on, where it is
-        another; `wishes`: seed, max_attempts, critic, budget, params, webhook."""
+        another; `wishes`: seed, max_attempts, critic, budget, params, generator,
+        webhook."""
         asked = body(wishes, from_step=from_step, steps=steps)
         return self._run(await self._wire.call("POST", f"/interleave/{run_id}/branch", json=asked, key=key)).id
 

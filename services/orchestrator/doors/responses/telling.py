@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from interleavethinker.document import Document, DocumentStep, canvas_of, fold
+from interleavethinker.document import Document, DocumentStep, fold
 from interleavethinker.errors import Denied
 from interleavethinker.events import Recorded, Status
 from interleavethinker.types import Cost
@@ -100,7 +100,7 @@ async def call(entry: DocumentStep, document: Document, pictures: Pictures) -> C
         status=status,
         result=kept and await pictures.base64(kept.image),
         revised_prompt=kept and kept.prompt,
-        action="edit" if kept and canvas_of(kept, document.request) else "generate",
+        action="edit" if kept and kept.canvas else "generate",
         output_format=pictures.format,
         size=kept and f"{kept.image.width}x{kept.image.height}",
         interleave=CallMore(
