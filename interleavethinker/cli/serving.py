@@ -1,4 +1,5 @@
-"""`serve` and `up`: a stack on this machine until Ctrl-C; and the stack that lasts for one document."""
+"""`serve` and `up`: a stack on this machine until Ctrl-C; `mcp`, a server before one; and the stack that lasts for one
+document."""
 
 from __future__ import annotations
 
@@ -11,7 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from interleavethinker.cli.options import Url
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,6 +53,19 @@ def serve() -> None:
         screen.print(_hello(stack.url))
         while True:
             signal.pause()
+
+
+def mcp(
+    url: Url = None,
+    http: Annotated[
+        int | None, typer.Option(metavar="PORT", help="serve http://HOST:PORT/mcp, not standard input")
+    ] = None,
+    host: Annotated[str, typer.Option(help="with --http")] = "127.0.0.1",
+) -> None:
+    """Let language models' programs make documents: a Model Context Protocol server (docs/mcp.md)."""
+    from interleavethinker.mcp_server import serve
+
+    serve(url, http, host)
 
 
 @contextmanager

@@ -75,6 +75,7 @@ app.command(rich_help_panel=CHANGE)(working.resume)
 app.command(rich_help_panel=CHANGE)(working.cancel)
 app.command(rich_help_panel=TEND)(serving.serve)
 app.command("up", rich_help_panel=TEND, help="The same as `serve`.")(serving.serve)
+app.command(rich_help_panel=TEND)(serving.mcp)
 app.command(rich_help_panel=TEND)(measuring.doctor)
 app.command(
     "eval",

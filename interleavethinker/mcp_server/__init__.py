@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Serve on standard input and output until they close, or over HTTP until a signal. Exits with a line where the
-    extra `mcp` is not installed."""
+    """Serve on standard input and output until they close, or over HTTP until a signal."""
     parser = argparse.ArgumentParser(
         prog="python -m interleavethinker.mcp_server", description="A Model Context Protocol server."
     )
@@ -19,14 +18,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--http", type=int, metavar="PORT", help="serve http://HOST:PORT/mcp, not standard input")
     parser.add_argument("--host", default="127.0.0.1", help="with --http")
     asked = parser.parse_args(argv)
+    serve(asked.url, asked.http, asked.host)
+
+
+def serve(url: str | None = None, port: int | None = None, host: str = "127.0.0.1") -> None:
+    """Over HTTP where there is a port. Exits with a line where the extra `mcp` is not installed."""
     try:
         from interleavethinker.mcp_server.server import serve_http, serve_stdio
     except ModuleNotFoundError as error:
         raise SystemExit(f"{error.name} is not installed: pip install 'interleavethinker[mcp]'") from error
-    if asked.http is None:
-        serve_stdio(asked.url)
+    if port is None:
+        serve_stdio(url)
     else:
-        serve_http(asked.url, asked.host, asked.http)
+        serve_http(url, host, port)
 
 
-__all__ = ["main"]
+__all__ = ["main", "serve"]

@@ -160,6 +160,23 @@ async def test_following_an_ended_run_ends(journal: Journal):
     assert await asyncio.wait_for(collect(journal, run_id, after=2), 60) == []
 
 
+async def test_what_its_caller_deletes_is_gone(journal: Journal):
+    run_id = await journal.create(ASK)
+    assert not await journal.forget(run_id)  # it has not ended
+    await journal.append(run_id, DONE)
+    assert await journal.forget(run_id)
+    for reading in (journal.run(run_id), journal.events(run_id)):
+        with pytest.raises(NotFound):
+            await reading
+    assert not await journal.forget(run_id)
+
+
+async def test_what_a_door_gives_back_is_kept_with_the_run(journal: Journal):
+    begun = await journal.begin(ASK, door={"metadata": {"topic": "winter"}})
+    (created,) = await journal.events(begun.run_id)
+    assert created.event == Created(request=ASK, door={"metadata": {"topic": "winter"}})
+
+
 async def test_the_list_is_newest_first_in_pages(journal: Journal):
     made = [await journal.create(ASK) for _ in range(5)]
     first = await journal.runs(limit=2)

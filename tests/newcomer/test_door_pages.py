@@ -87,7 +87,7 @@ def test_mcp(tmp_path: Path):
         with Client(url) as client:
             assert len(list(client.runs())) == 1
     told = json.loads(re.findall(r"```json\n(.*?)```", page("mcp"), re.DOTALL)[0])["mcpServers"]["interleavethinker"]
-    assert (told["command"], told["args"]) == ("python", ["-m", "interleavethinker.mcp_server"])
+    assert (told["command"], told["args"]) == ("interleavethinker", ["mcp"])
 
 
 def test_webhooks(tmp_path: Path, free_port: Any):

@@ -33,11 +33,11 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def spoken(url: str, *args: str) -> AsyncIterator[Client]:
+async def spoken(url: str) -> AsyncIterator[Client]:
     """A client that has started the server as a program of its own, as an editor does."""
     command = StdioServerParameters(
         command=sys.executable,
-        args=["-m", "interleavethinker.mcp_server", "--url", url, *args],
+        args=["-m", "interleavethinker.cli", "mcp", "--url", url],
         env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
         cwd=str(ROOT),
     )

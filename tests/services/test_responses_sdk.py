@@ -17,6 +17,7 @@ from PIL import Image
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.client import Client
 from services.orchestrator.generators import Generators
+from services.orchestrator.settings import Endpoint, WebhookSettings
 from tests import doors
 from tests.doors import picture
 from tests.fakes import FakeGenerator, revise
@@ -102,7 +103,9 @@ def test_the_stream_tells_each_item_in_order(client: openai.OpenAI):
         *MESSAGE_EVENTS, *picture_events(1), *MESSAGE_EVENTS, *picture_events(2), *MESSAGE_EVENTS,
         "response.completed",
     ]  # fmt: skip
-    assert [event.sequence_number for event in events] == list(range(len(events)))
+    numbers = [event.sequence_number for event in events]
+    # Two are kept for each picture; the first one's only attempt used one of them.
+    assert numbers == [number for number in range(len(events) + 1) if number != 12]
     assert events[0].response.status == "in_progress" and events[0].response.output == []
     partials = [event for event in events if event.type == "response.image_generation_call.partial_image"]
     assert [event.partial_image_index for event in partials] == [0, 0, 1]
@@ -112,6 +115,28 @@ def test_the_stream_tells_each_item_in_order(client: openai.OpenAI):
     kept = [item.result for item in whole.output if item.type == "image_generation_call"]
     assert [partials[0].partial_image_b64, partials[2].partial_image_b64] == kept  # each step's last attempt stands
     assert client.responses.retrieve(whole.id).model_dump() == whole.model_dump()
+
+
+def test_a_live_reader_sees_the_drawing_under_way(tmp_path: Path):
+    """And whoever reads it later the attempts in their place, under the same numbers."""
+    asked: dict[str, Any] = {
+        "model": MODEL, "input": SNOWMAN, "tools": [{"type": "image_generation", "partial_images": 3}],
+        "extra_body": {"interleave": {"params": {"num_inference_steps": 40}}},
+    }  # fmt: skip
+    with served(tmp_path, "a hill", "a snowman") as url:
+        client = sdk(url)
+        live = list(client.responses.create(**asked, stream=True))
+        later = list(client.responses.retrieve(live[-1].response.id, stream=True))
+    partials = [event for event in live if event.type == "response.image_generation_call.partial_image"]
+    assert [(event.partial_image_index, event.output_format) for event in partials] == [
+        (0, "jpeg"), (1, "jpeg"), (2, "png"),
+    ] * 2  # fmt: skip
+    assert [opened(event.partial_image_b64).format for event in partials] == ["JPEG", "JPEG", "PNG"] * 2
+    numbers = [event.sequence_number for event in live]
+    assert numbers == list(range(len(live)))
+    others = [event.model_dump() for event in live if event not in partials]
+    assert [event.model_dump() for event in later if "partial" not in event.type] == others
+    assert [event.partial_image_index for event in later if "partial" in event.type] == [0, 0]
 
 
 def test_the_sdks_own_reading_of_a_stream(client: openai.OpenAI):
@@ -141,6 +166,7 @@ def test_in_the_background_it_is_asked_for_again(tmp_path: Path):
         assert events[-1].type == "response.completed"
         rest = list(client.responses.retrieve(begun.id, stream=True, starting_after=5))
         assert [event.model_dump() for event in rest] == [event.model_dump() for event in events[6:]]
+        assert [event.sequence_number for event in events] == list(range(len(events)))
         assert client.responses.retrieve(begun.id).status == "completed"
 
 
@@ -384,3 +410,58 @@ def test_refused_verdicts_are_seen(tmp_path: Path):
         )
         more = answer.output[1].model_extra["interleave"]
         assert (more["attempts"], more["accepted"]) == (2, False)
+
+
+def stream_of(client: openai.OpenAI, run: str) -> list[Any]:
+    return list(client.responses.retrieve(run.replace("run_", "resp_"), stream=True))
+
+
+def test_runs_that_went_other_ways_are_told_too(tmp_path: Path):
+    """Those whose plan was looked at first, branches of others, and those that were canceled before their turn."""
+    with served(tmp_path, "a hill", "a snowman", "a hat", runs_at_once=1) as url, Client(url) as own:
+        client = sdk(url)
+        waiting = own.ask(SNOWMAN, review_plan=True)
+        for recorded in own.follow(waiting):
+            if recorded.event.type == "plan_awaited":
+                document = own.document(waiting)
+                assert client.responses.retrieve(waiting).status == "in_progress"
+                own.edit_plan(waiting, [document.steps[1].step.model_copy(update={"index": 1})])
+                own.approve(waiting)
+        told = stream_of(client, waiting)
+        assert [event.text for event in told if event.type == "response.output_text.done"] == [
+            "## 1. Step 2\n\nNow a snowman\n\n"
+        ]
+
+        whole = own.ask(SNOWMAN)
+        list(own.follow(whole))
+        branch = own.branch(whole, 2, steps=[document.steps[2].step.model_copy(update={"index": 2})])
+        list(own.follow(branch))
+        told = stream_of(client, branch)
+        texts = [event.text for event in told if event.type == "response.output_text.done"]
+        assert [text.splitlines()[0] for text in texts] == ["## 1. Step 1", "## 2. Step 3"]
+        done = [event.item.model_dump() for event in told if event.type == "response.output_item.done"]
+        assert done == [item.model_dump() for item in told[-1].response.output]
+
+
+def test_canceled_before_its_turn(tmp_path: Path):
+    with served(tmp_path, "a hill", pause=60, runs_at_once=1) as url:
+        client = sdk(url)
+        first, second = (client.responses.create(model=MODEL, input=SNOWMAN, background=True) for _ in range(2))
+        assert client.responses.retrieve(second.id).status == "queued"
+        client.responses.cancel(second.id)
+        assert [event.type for event in client.responses.retrieve(second.id, stream=True)] == [
+            "response.created", "response.queued", "response.incomplete",
+        ]  # fmt: skip
+        client.responses.cancel(first.id)
+
+
+def test_nothing_is_deleted_of_which_a_webhook_is_still_to_be_told(tmp_path: Path, free_port: Any):
+    nobody = Endpoint(
+        url=f"http://127.0.0.1:{free_port()}/", secret="whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+    )
+    with served(tmp_path, "a hill", webhooks=WebhookSettings(endpoints=(nobody,), first_wait=60)) as url:
+        client = sdk(url)
+        answer = client.responses.create(model=MODEL, input=SNOWMAN, store=False)
+        assert client.responses.retrieve(answer.id).status == "completed"
+        with pytest.raises(openai.ConflictError, match="webhooks are still being told of it"):
+            client.responses.delete(answer.id)

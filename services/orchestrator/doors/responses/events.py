@@ -1,17 +1,20 @@
 """A run's events as the events of a response stream, one item after the other, in OpenAI's order.
 
 They follow from the journal's events alone, so every reader is told the same under the same `sequence_number`, and one
-that was cut off goes on with `starting_after`. A picture is shown while it is worked on (`partial_image`) as the
-attempts at it are drawn. The words of a step are said when the pictures before it are settled. The stream ends with the
-run's first end; what its caller wishes after that is in the response as it is read. Deliberately not here: the items
-themselves (`telling`).
+that was cut off goes on with `starting_after`. A picture is shown while it is worked on (`partial_image`): a live
+reader sees the drawing under way, every reader the attempts. These have numbers kept for them, so what one reader
+missed moves no other number. The words of a step are said when the pictures before it are settled. The stream ends
+with the run's first end; what its caller wishes after that is in the response as it is read. Deliberately not here: the
+items themselves (`telling`).
 """
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from interleavethinker.document import DocumentStep, fold
+from interleavethinker.errors import InterleaveError
 from interleavethinker.events import (
     Created,
     Drawn,
@@ -24,6 +27,8 @@ from interleavethinker.events import (
     StepFinished,
     StepPlanned,
 )
+from interleavethinker.ports import Previews
+from services.orchestrator.board import Showing
 from services.orchestrator.doors.responses.noted import Noted
 from services.orchestrator.doors.responses.pictures import Pictures
 from services.orchestrator.doors.responses.shapes import CallItem, MessageItem
@@ -48,6 +53,7 @@ class Telling:
         self._said = False
         self._open: CallItem | None = None
         self._shown = 0
+        self._kept = 0
         self._begun = False
         self.over = False
 
@@ -66,11 +72,23 @@ class Telling:
                 told = [self._whole("response.in_progress")] if self._noted.background else []
             case Drawn(step=step, drawing=drawing) if self._open and step == self._open.interleave.step:
                 if self._shown < self._partials:
-                    told = [self._partial(await self._pictures.base64(drawing.image))]
+                    told = [self._partial(await self._pictures.base64(drawing.image), self._pictures.format)]
         ended = isinstance(event, Finished)
         if ended or (isinstance(event, _MOVES) and self._begun and self._may_be_shown()):
             told += await self._advance()
         return told + await self._end() if ended else told
+
+    async def show(self, showing: Showing, previews: Previews | None) -> list[dict[str, Any]]:
+        """What is said of a drawing under way: a small preview, when it has come as much further as there are pictures
+        to show. The last of them is left for an attempt."""
+        due = self._partials > self._shown + 1 and showing.done * self._partials >= showing.of * (self._shown + 1)
+        if not (due and showing.previews and previews and self._open and self._open.interleave.step == showing.step):
+            return []
+        try:
+            picture = await previews.preview(showing.job_id)
+        except InterleaveError:
+            return []  # what cannot be had now is not worth an end
+        return [self._partial(base64.b64encode(picture).decode(), "jpeg")] if picture else []
 
     def _created(self) -> list[dict[str, Any]]:
         if self._noted.background:
@@ -130,22 +148,28 @@ class Telling:
     def _begin(self, item: CallItem) -> list[dict[str, Any]]:
         self._open, self._shown = item, 0
         begun = item.model_copy(update={"status": "in_progress"})
-        return [
+        told = [
             self._item("response.output_item.added", begun),
             self._of_call("response.image_generation_call.in_progress"),
             self._of_call("response.image_generation_call.generating"),
         ]
-
-    def _partial(self, picture: str) -> dict[str, Any]:
-        assert self._open, "a picture is begun"
-        told = self._of_call(
-            "response.image_generation_call.partial_image",
-            partial_image_index=self._shown,
-            partial_image_b64=picture,
-            **self._open.model_dump(include={"background", "output_format", "quality"}),
-        )
-        self._shown += 1
+        self._kept, self._number = self._number, self._number + self._partials
         return told
+
+    def _partial(self, picture: str, format: str) -> dict[str, Any]:
+        assert self._open, "a picture is begun"
+        place, self._shown = self._shown, self._shown + 1
+        return {
+            "type": "response.image_generation_call.partial_image",
+            "sequence_number": self._kept + place,
+            "item_id": self._open.id,
+            "output_index": self._index,
+            "partial_image_index": place,
+            "partial_image_b64": picture,
+            "output_format": format,
+            "background": self._open.background,
+            "quality": self._open.quality,
+        }
 
     def _settle(self, item: CallItem) -> list[dict[str, Any]]:
         done = [self._of_call("response.image_generation_call.completed")] if item.status == "completed" else []

@@ -18,6 +18,7 @@ from interleavethinker import http
 from interleavethinker.errors import InterleaveError, NotFound
 from services.orchestrator.access import own
 from services.orchestrator.answers import REPLAYED, House, IdempotencyKey, InHouse, Owner, key_of
+from services.orchestrator.board import Showing
 from services.orchestrator.doors.responses.asks import ResponseAsk
 from services.orchestrator.doors.responses.brief_shown import shown
 from services.orchestrator.doors.responses.briefs import brief
@@ -26,6 +27,7 @@ from services.orchestrator.doors.responses.events import Telling
 from services.orchestrator.doors.responses.forgetting import forget, forget_answered
 from services.orchestrator.doors.responses.ids import RESPONSE_ID, response_id, run_id
 from services.orchestrator.doors.responses.models import ModelList, Models, ModelView
+from services.orchestrator.doors.responses.moments import moments
 from services.orchestrator.doors.responses.noted import Noted
 from services.orchestrator.doors.responses.pictures import Pictures
 from services.orchestrator.doors.responses.quiet import kept_alive
@@ -177,9 +179,12 @@ async def _stream(
 async def _chunks(run_id: str, house: House, telling: Telling, after: int, forgotten: bool) -> AsyncIterator[bytes]:
     number = -1
     try:
-        async with aclosing(house.journal.follow(run_id)) as events:
-            async for recorded in events:
-                said = await telling.tell(recorded)
+        async with aclosing(moments(house.journal, house.board, run_id)) as seen:
+            async for moment in seen:
+                if isinstance(moment, Showing):
+                    said = await telling.show(moment, house.previews)
+                else:
+                    said = await telling.tell(moment)
                 if telling.over and forgotten:
                     await forget_answered(house, run_id)
                 for told in said:
