@@ -32,6 +32,7 @@ from services.orchestrator.generators import Generators
 from services.orchestrator.journal import Journal
 from services.orchestrator.keys import Keys
 from services.orchestrator.links import Signer
+from services.orchestrator.offers import router as offers_router
 from services.orchestrator.page_files import router as page_router
 from services.orchestrator.rates import Rates
 from services.orchestrator.runs import Runs
@@ -154,5 +155,6 @@ def create_app(
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
     for router in (api.router, editing.router, arranging.router, sharing.router, exporting.router, showing.router):
         app.include_router(router, dependencies=[Depends(own_run), *([BEARER] if doors else [])])
+    app.include_router(offers_router, dependencies=[BEARER] if doors else [])
     app.include_router(page_router)
     return app
