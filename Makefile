@@ -11,7 +11,7 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.o
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format train-generator train-planner train-critic eval ablation faults load soak twin images sbom constraints screenshots clean
+.PHONY: help setup demo up test check format client train-generator train-planner train-critic eval ablation faults load soak twin images sbom constraints screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ check: setup ## what has to be green before a change is handed in: style, types,
 format: setup ## put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+client: setup ## make the client without async from the one with it, after a change there
+	$(BIN)/python -m tests.client.unasynced
 
 train-generator: setup ## train the small world's image generator (all three resume where they stopped)
 	$(BIN)/python -m training generator

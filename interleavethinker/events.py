@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, JsonValue, TypeAdapter
 
 from interleavethinker.types import (
     Budget,
@@ -55,6 +55,9 @@ class Created(Value):
 
     type: Literal["created"] = "created"
     request: InterleaveRequest
+    door: dict[str, JsonValue] | None = Field(
+        default=None, description="what the door that the request came through gives back of it; no part of it"
+    )
 
 
 class Started(Value):

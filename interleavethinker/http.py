@@ -126,21 +126,33 @@ SSE_COMMENT = b": still here\n\n"
 """Sent every 15 s on quiet streams, so that proxies do not cut them."""
 
 
-async def read_sse(lines: AsyncIterable[str]) -> AsyncIterator[SSE]:
-    """Read events from a response's lines (`response.aiter_lines()`). An event cut by the stream's end is dropped."""
-    last_id: str | None = None
-    event, data = "message", list[str]()
-    async for line in lines:
+class SSELines:
+    """Puts events together from a stream's lines. An event that the stream's end cuts is never given."""
+
+    def __init__(self) -> None:
+        self._last_id: str | None = None
+        self._event, self._data = "message", list[str]()
+
+    def take(self, line: str) -> SSE | None:
+        """The event that this line (without its end) completes."""
         if not line:
-            if data:
-                yield SSE(last_id, event, "\n".join(data))
-            event, data = "message", []
-            continue
+            whole = SSE(self._last_id, self._event, "\n".join(self._data)) if self._data else None
+            self._event, self._data = "message", []
+            return whole
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if field == "data":
-            data.append(value)
+            self._data.append(value)
         elif field == "event":
-            event = value
+            self._event = value
         elif field == "id":
-            last_id = value
+            self._last_id = value
+        return None
+
+
+async def read_sse(lines: AsyncIterable[str]) -> AsyncIterator[SSE]:
+    """Read events from a response's lines (`response.aiter_lines()`). An event cut by the stream's end is dropped."""
+    reader = SSELines()
+    async for line in lines:
+        if whole := reader.take(line):
+            yield whole

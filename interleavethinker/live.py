@@ -15,7 +15,18 @@ from rich.padding import Padding
 from rich.style import Style
 from rich.text import Text
 
-from interleavethinker.events import Drawn, Finished, Judged, Planned, Recorded, Status, StepFinished, StepPlanned
+from interleavethinker.events import (
+    Drawn,
+    Finished,
+    Judged,
+    PlanEdited,
+    Planned,
+    Recorded,
+    Status,
+    StepFinished,
+    StepPlanned,
+    StepReopened,
+)
 from interleavethinker.exports.words import changes, faults, sureness
 from interleavethinker.types import Outcome, Step, Verdict
 
@@ -33,6 +44,16 @@ class Telling:
         self._steps: dict[int, Step] = {}
         self._drawn: dict[tuple[int, int], Drawn] = {}
 
+    def recall(self, recorded: Recorded) -> None:
+        """An event of before: known from here on, and not told."""
+        match recorded.event:
+            case StepPlanned(step=step):
+                self._steps[step.index] = step
+            case PlanEdited(plan=plan):
+                self._steps = {step.index: step for step in plan.steps}
+            case Drawn() as drawn:
+                self._drawn[drawn.step, drawn.number] = drawn
+
     def tell(self, recorded: Recorded) -> None:
         match recorded.event:
             case StepPlanned(step=step):
@@ -40,6 +61,11 @@ class Telling:
                 self._say(f"[blue]plan[/]  {step.index}. [bold]{escape(step.name)}[/]  {escape(step.text)}")
             case Planned(plan=plan, seconds=seconds):
                 self._say(f"[blue]plan[/]  {_count(len(plan.steps), 'step')} in {seconds:.1f} s")
+            case PlanEdited(plan=plan):
+                self.recall(recorded)
+                self._say(f"[blue]plan[/]  edited: {_count(len(plan.steps), 'step')}")
+            case StepReopened(step=number):
+                self._say(f"[blue]again[/] step {number}")
             case Drawn() as drawn:
                 self._tell_drawn(drawn)
             case Judged(verdict=verdict, seconds=seconds):
@@ -60,6 +86,8 @@ class Telling:
             self._say(f"\n[bold]{drawn.step}. {name}[/]")
         line = Text.assemble(("  draw  ", "magenta"), ("again  ", "magenta") if before else "")
         for piece in changes(before.job.prompt if before else drawn.job.prompt, drawn.job.prompt):
+            if piece.kind == "removed" and not self._console.is_terminal:
+                continue  # struck out is all that tells it from the rest
             line.append(piece.text, style=STYLES[piece.kind]).append(" ")
         self._console.print(line.append(f" {seconds:.1f} s", style="dim"), highlight=False)
 

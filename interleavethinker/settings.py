@@ -22,7 +22,7 @@ from interleavethinker.errors import BadSettings
 
 PREFIX = "INTERLEAVETHINKER_"
 SECTIONS = ("planner", "critic", "generator", "generators", "orchestrator", "blobs", "redis", "internal", "log")
-TOP_LEVEL = ("PROFILE", "HOME", "API_KEY")
+TOP_LEVEL = ("PROFILE", "HOME", "API_KEY", "URL")
 FOREIGN = {"REDIS_URL": ("redis", "url")}
 """Names that other programs gave to settings of ours; honoured, but weaker than our own name for the same thing."""
 

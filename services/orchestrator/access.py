@@ -156,8 +156,12 @@ BEARER: Any = Security(HTTPBearer(auto_error=False, description="an API key, or 
 async def own_run(request: Request) -> None:
     """A dependency of all routes: the run in the path, if there is one, is the caller's. Raises NotFound."""
     run_id = request.path_params.get("run_id")
-    if run_id is None:
-        return
+    if run_id is not None:
+        await own(request, run_id, f"there is no run {run_id[:_LONGEST_ID]!r}")
+
+
+async def own(request: Request, run_id: str, unknown: str) -> None:
+    """The run is the caller's. Raises NotFound, with these words."""
     caller: Caller = request.state.caller
     try:
         owner = await request.app.state.house.journal.owner(run_id[:_LONGEST_ID].replace("\0", "?"))
@@ -167,4 +171,4 @@ async def own_run(request: Request) -> None:
             raise NotFound(run_id)
     except NotFound:
         said = {"cancel": "unknown"} if request.method == "DELETE" else {}
-        raise NotFound(f"there is no run {run_id[:_LONGEST_ID]!r}", **said) from None
+        raise NotFound(unknown, **said) from None

@@ -79,6 +79,8 @@ class House(NamedTuple):
     turns: Turns
     thumbnails: Thumbnails
     previews: Previews | None
+    since: int = 0
+    """When the service was started, in seconds since 1970."""
 
     @property
     def board(self) -> Board:

@@ -7,6 +7,7 @@ here: the routes (`api`) and the algorithm (`loop`).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -27,6 +28,8 @@ from services.orchestrator import api, arranging, editing, exporting, sharing, s
 from services.orchestrator.access import BEARER, Gate, own_run
 from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
+from services.orchestrator.doors.responses import routes as responses
+from services.orchestrator.doors.responses.errors import OpenAIErrors
 from services.orchestrator.following import Turns
 from services.orchestrator.generators import Generators
 from services.orchestrator.journal import Journal
@@ -139,6 +142,7 @@ def create_app(
                 turns=Turns(journal, settings.runs_at_once),
                 thumbnails=Thumbnails(blobs),
                 previews=generators,
+                since=int(time.time()),
             )
             runs.open()
             log.info("looking for runs", replica=runs.replica)
@@ -153,8 +157,11 @@ def create_app(
         door=[Middleware(Gate, doors=doors, signer=signer, rates=rates, shares=shares)],
     )
     app.add_middleware(BodyLimit, most=65_536 + settings.images.count * settings.images.bytes * 4 // 3)
+    bears = [BEARER] if doors else []
     for router in (api.router, editing.router, arranging.router, sharing.router, exporting.router, showing.router):
-        app.include_router(router, dependencies=[Depends(own_run), *([BEARER] if doors else [])])
-    app.include_router(offers_router, dependencies=[BEARER] if doors else [])
+        app.include_router(router, dependencies=[Depends(own_run), *bears])
+    app.include_router(responses.router, dependencies=[responses.OWN, *bears])
+    app.include_router(offers_router, dependencies=bears)
     app.include_router(page_router)
+    app.add_middleware(OpenAIErrors)
     return app

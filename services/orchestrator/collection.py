@@ -52,7 +52,7 @@ async def collect(
     if retention:
         found = await _expired(engine, now - retention, now - keys_live)
         parts = [found[start : start + _ROWS] for start in range(0, len(found), _ROWS)]
-        forgotten = parts if dry_run else [await _forget(engine, part, now - keys_live) for part in parts]
+        forgotten = parts if dry_run else [await forget(engine, part, now - keys_live) for part in parts]
         expired = [run_id for part in forgotten for run_id in part]
     before = (now - max(older_than, LEAST_AGE)).timestamp()
     old = [blob async for blob in store.all() if blob.at < before]
@@ -80,7 +80,7 @@ async def _expired(engine: AsyncEngine, before: datetime, keys_since: datetime) 
         return list(found.scalars())
 
 
-async def _forget(engine: AsyncEngine, run_ids: list[str], keys_since: datetime) -> list[str]:
+async def forget(engine: AsyncEngine, run_ids: list[str], keys_since: datetime) -> list[str]:
     """Delete these runs with their events, keys and webhooks, but those that their callers let go on by now; which."""
     # The update locks them, so that no wish of a caller comes between.
     lock = update(RUNS).where(RUNS.c.id.in_(run_ids), _done(keys_since)).values(fence=RUNS.c.fence + 1)

@@ -134,9 +134,10 @@ def branch(
     return [*_planning(document, events, ours), *shared, PlanEdited(plan=plan), branched]
 
 
-def continued(document: Document, prompt: str) -> InterleaveRequest:
+def continued(document: Document, prompt: str, more: Sequence[ImageRef] = ()) -> InterleaveRequest:
     """The request for what comes after this document: all its pictures are the new brief's, its texts stand with them,
-    so that the planner goes on with the numbers. Raises Conflict when there is nothing, or too much, to go on from."""
+    so that the planner goes on with the numbers. `more` are the pictures of the prompt's markers; without them, it has
+    none. Raises Conflict when there is nothing, or too much, to go on from."""
     shown = [entry for entry in document.steps if entry.image]
     if not shown:
         raise Conflict(f"run {document.run_id} has no picture to go on from")
@@ -147,9 +148,10 @@ def continued(document: Document, prompt: str) -> InterleaveRequest:
     given = document.request.brief
     images = (*given.images, *(entry.image for entry in shown if entry.image))
     unmarked = IMAGE_MARKER * (len(given.images) - given.prompt.count(IMAGE_MARKER))
-    text = f"{unmarked}{given.prompt}\n{told}\n{prompt.replace(IMAGE_MARKER, ' ')}"
+    following = prompt if more else prompt.replace(IMAGE_MARKER, " ")
+    text = f"{unmarked}{given.prompt}\n{told}\n{following}"
     try:
-        brief = given.model_copy(update={"prompt": text, "images": images})
+        brief = given.model_copy(update={"prompt": text, "images": (*images, *more)})
         brief = Brief.model_validate(brief.model_dump())
     except ValidationError as error:
         raise Conflict(f"the document with this prompt is too long to go on from: {_words(error)}") from error

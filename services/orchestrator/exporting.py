@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 
 from interleavethinker import __version__, http
 from interleavethinker.document import Document
-from interleavethinker.errors import BadRequest, Conflict, InterleaveError, Unavailable
+from interleavethinker.errors import BadRequest, Conflict, Unavailable
 from interleavethinker.exports import FORMATS, Format, export, file_name, pictures_of
 from interleavethinker.exports.view import title
 from services.anatomy import PROBLEM
@@ -29,13 +29,6 @@ router = APIRouter(tags=["documents"], route_class=StrictRoute)
 WAITING = 16
 """How many callers may wait for a file to be begun; a further one is told to come again."""
 _AGAIN = 5
-
-
-class NotAcceptable(InterleaveError):
-    """The caller takes none of the kinds that there are."""
-
-    code = "not_acceptable"
-    status = 406
 
 
 class FormatView(BaseModel):
@@ -93,7 +86,8 @@ def _exporter(request: Request) -> Exporter:
 
 FILE: dict[str, Any] = {
     "description": "The file.",
-    "content": {each.media_type: {"schema": {"type": "string", "format": "binary"}} for each in FORMATS.values()},
+    "content": {each.media_type: {} for each in FORMATS.values()}
+    | {"application/json": {"schema": {"type": "object", "required": ["document", "provenance", "files"]}}},
     "headers": {
         name: {"schema": {"type": "string"}, "description": said}
         for name, said in {
@@ -103,7 +97,6 @@ FILE: dict[str, Any] = {
     },
 }
 _MORE = {
-    406: "`format` is not said, and `Accept` names no kind of file that there is; the detail names all.",
     501: "A library that the format needs is not installed here; the detail says which.",
     503: "Too many exports are being made; `Retry-After` says when to ask again.",
 }
@@ -127,10 +120,7 @@ async def export_document(
     run_id: RunId,
     house: InHouse,
     exporter: Annotated[Exporter, Depends(_exporter)],
-    format: Annotated[
-        str | None,
-        Query(description="as GET /formats names it; else `Accept` decides", json_schema_extra={"enum": [*FORMATS]}),
-    ] = None,
+    format: Annotated[str, Query(description="as GET /formats names it", json_schema_extra={"enum": [*FORMATS]})],
     language: Annotated[
         str | None,
         Query(
@@ -139,11 +129,12 @@ async def export_document(
             examples=["de", "pt-BR"],
         ),
     ] = None,
-    accept: Annotated[str, Header(description="a media type of GET /formats, where `format` is not said")] = "",
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
     """The document, as far as it has come, as one file: PDF, Word, PowerPoint, EPUB, web page, Markdown, JSON, ZIP."""
-    kind = _wished(format, accept)
+    if format not in FORMATS:
+        raise BadRequest(f"query.format: there is no format {format[:80]!r}; write one of {', '.join(FORMATS)}")
+    kind = FORMATS[format]
     document = await house.journal.document(run_id)
     if not document.steps and kind.name != "json":
         raise Conflict(f"run {run_id} has nothing to show yet: no step of it has been planned")
@@ -153,26 +144,12 @@ async def export_document(
         "Content-Disposition": _disposition(document, kind),
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox",
-        "Vary": "Accept",
     }
     if headers["ETag"] in if_none_match:
         return Response(status_code=304, headers=headers)
     images = {digest: await house.blobs.get(digest) for digest in pictures_of(document, kind)}
     data = await exporter.make(document, images, kind, language)
     return Response(data, media_type=kind.media_type, headers=headers)
-
-
-def _wished(name: str | None, accept: str) -> Format:
-    said = f"there are {', '.join(FORMATS)} (GET /formats)"
-    if name is not None:
-        if name not in FORMATS:
-            raise BadRequest(f"query.format: there is no format {name[:80]!r}; {said}")
-        return FORMATS[name]
-    kinds = {each.media_type: each for each in FORMATS.values()}
-    for wanted in (each.partition(";")[0].strip().lower() for each in accept.split(",")):
-        if wanted in kinds:
-            return kinds[wanted]
-    raise NotAcceptable(f"say which format: ?format=pdf, or a media type in Accept; {said}")
 
 
 def _tag(document: Document, format: Format, language: str | None) -> str:

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,6 +24,7 @@ from interleavethinker.errors import Conflict, NotFound
 from interleavethinker.events import Created, Event, Finished, PlanAwaited, Recorded, Started, Status
 from interleavethinker.types import InterleaveRequest
 from services.orchestrator import cards, outbox
+from services.orchestrator.collection import forget
 from services.orchestrator.idempotency import Key, claim, lookup
 from services.orchestrator.news import announce
 from services.orchestrator.outbox import Hook, Outbox
@@ -74,11 +76,12 @@ class Journal(Records):
         hooks: Sequence[Hook] = (),
         key: Key | None = None,
         most_waiting: int | None = None,
+        door: dict[str, JsonValue] | None = None,
     ) -> Begun:
         """Begin a run with its `Created` event and the given ones after it. With a key that was used for the same
         request before, the run that was begun then. Raises KeyReused, and QueueFull where as many runs of its owner
         wait as may."""
-        run_id, created = f"run_{secrets.token_hex(12)}", Created(request=request)
+        run_id, created = f"run_{secrets.token_hex(12)}", Created(request=request, door=door)
         said: list[Event] = [created, *events]
         async with self._writing() as db:
             now = _time((await db.execute(select(db_now()))).scalar_one())
@@ -95,6 +98,10 @@ class Journal(Records):
             await announce(db, run_id, created.type)
         await self.news.tell(run_id, created.type)
         return Begun(run_id)
+
+    async def forget(self, run_id: str) -> bool:
+        """Delete a run that is at its end, with its events, keys and webhooks; False while some are to be told."""
+        return bool(await forget(self.engine, [run_id], datetime.now(UTC)))
 
     async def earlier(self, key: Key) -> Begun | None:
         """The run of an earlier call with this key, None when there was none. Raises KeyReused."""

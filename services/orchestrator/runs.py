@@ -15,6 +15,7 @@ from contextlib import aclosing
 from typing import Literal
 
 import structlog
+from pydantic import JsonValue
 
 from interleavethinker.errors import Conflict, NotFound
 from interleavethinker.events import Event, Finished, Status
@@ -91,11 +92,19 @@ class Runs:
         events: Sequence[Event] = (),
         hooks: Sequence[Hook] = (),
         key: Key | None = None,
+        door: dict[str, JsonValue] | None = None,
     ) -> Begun:
-        """The same with what the run shares with another one (`events`), whom to tell of it, and a key that makes the
-        call safe to repeat."""
-        most = self._queued_per_owner
-        begun = await self.journal.begin(request, owner=owner, events=events, hooks=hooks, key=key, most_waiting=most)
+        """The same with what the run shares with another one (`events`), whom to tell of it, a key that makes the call
+        safe to repeat, and what the door that it came through gives back of it."""
+        begun = await self.journal.begin(
+            request,
+            owner=owner,
+            events=events,
+            hooks=hooks,
+            key=key,
+            most_waiting=self._queued_per_owner,
+            door=door,
+        )
         self.open()
         return begun
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from interleavethinker.blobs import DirectoryBlobs
 from services.orchestrator.app import create_app
@@ -18,15 +18,23 @@ VERDICTS = (ACCEPT, revise("a red hat at b2"), ACCEPT)
 
 
 @contextmanager
-def orchestra(home: Path, *, pause: float = 0.0, auth: Literal["off", "keys"] = "off") -> Iterator[str]:
-    """Its URL. It makes three steps: one accepted at once, one redrawn, one in words only."""
+def orchestra(
+    home: Path,
+    *,
+    pause: float = 0.0,
+    auth: Literal["off", "keys"] = "off",
+    broken: Sequence[str] = (),
+    **more: Any,
+) -> Iterator[str]:
+    """Its URL. It makes three steps: one accepted at once, one redrawn, one in words only. `broken`: prompts that
+    cannot be drawn; `more`: settings."""
     blobs = DirectoryBlobs(home / "blobs")
-    settings = OrchestratorSettings(journal=f"sqlite:///{home}/journal.db", auth=auth)
+    settings = OrchestratorSettings(journal=f"sqlite:///{home}/journal.db", auth=auth, **more)
     app = create_app(
         settings,
         planner=FakePlanner(steps_of("a ball", "a red hat", None), pause=pause),
         critic=FakeCritic(VERDICTS, pause=pause),
-        generator=FakeGenerator(blobs, pause=pause),
+        generator=FakeGenerator(blobs, pause=pause, broken=broken),
         blobs=blobs,
     )
     with serving(app) as url:

@@ -31,6 +31,7 @@ from tests.scripted import ScriptedChat
 
 ROOT = Path(__file__).parents[2]
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+RESPONSES = (ROOT / "docs" / "openai-responses.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BASH = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 
@@ -53,7 +54,7 @@ def test_every_endpoint_is_described_and_no_other(tmp_path: Path):
         for path, methods in app.openapi()["paths"].items()
         for method in methods
     }
-    described = set(re.findall(r"^### ((?:GET|PUT|POST|DELETE) /\S+)$", API, re.MULTILINE))
+    described = set(re.findall(r"^### ((?:GET|PUT|POST|DELETE) /\S+)$", API + RESPONSES, re.MULTILINE))
     described |= set(re.findall(r"^- `(GET /\S+)`", API, re.MULTILINE))
     assert described == served
 

@@ -118,9 +118,11 @@ async def test_every_route_but_the_open_ones_wants_a_key(tmp_path: Path, blobs: 
                 continue
             for method in methods:
                 response = await client.request(
-                    method.upper(), path.format(run_id="run_1", digest="0" * 64, step=1, number=1)
+                    method.upper(),
+                    path.format(run_id="run_1", response_id="resp_1", model="m", digest="0" * 64, step=1, number=1),
                 )
-                assert (response.status_code, response.headers["content-type"]) == (401, PROBLEM_JSON), path
+                kind = "application/json" if path.startswith("/v1/") else PROBLEM_JSON  # OpenAI's shape of errors
+                assert (response.status_code, response.headers["content-type"]) == (401, kind), path
                 assert response.headers["www-authenticate"] == "Bearer"
                 asked += 1
         assert asked >= 6

@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.codec import clean
+from services.orchestrator.doors.responses.ids import RESPONSE_ID
 from services.orchestrator.idempotency import FORM
 from tests.doors import orchestrator
 from tests.generator_stack import serving
@@ -59,6 +60,9 @@ def test_the_document_is_true(case: schemathesis.Case, url: str, run: str):
     named = str(case.path_parameters.get("run_id", ""))
     if re.fullmatch(r"\w{1,40}", named, re.ASCII) and len(named) % 2 == 0:
         case.path_parameters["run_id"] = run
+    asked = str(case.path_parameters.get("response_id", ""))
+    if re.fullmatch(RESPONSE_ID, asked, re.ASCII) and len(asked) % 2 == 0 and case.method != "DELETE":
+        case.path_parameters["response_id"] = run  # other cases still want to meet it
     key = str(case.headers.get("Idempotency-Key") or "")
     if re.fullmatch(FORM, key):
         case.headers["Idempotency-Key"] = f"{key[:200]}{next(NUMBERS)}"  # a key of its own for each call
@@ -73,9 +77,22 @@ def says_more_than_schemas(body: object) -> bool:
         return True
     if not isinstance(body, dict):
         return False
+    if "input" in body:
+        return _response_says_more(body)
     prompt = str(body.get("prompt", "a"))
     return (
         "<image>" in prompt
         or not clean(prompt).strip()
         or any(body.get(field) for field in ("images", "references", "webhook", "steps", "generator"))
+    )
+
+
+def _response_says_more(body: dict[str, object]) -> bool:
+    """Items hold pictures, ids and texts, and two parameters may not agree."""
+    given = body["input"]
+    return (
+        not isinstance(given, str)
+        or not clean(given).strip()
+        or bool(body.get("previous_response_id") or body.get("text") or body.get("instructions"))
+        or (body.get("background") is True and body.get("store") is False)
     )

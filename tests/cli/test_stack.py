@@ -42,7 +42,7 @@ def test_run_makes_a_folder_with_a_stack_that_is_up(tmp_path: Path):
 
 def test_an_error_is_one_line_that_says_what_to_do(tmp_path: Path, free_port: Callable[[], int]):
     done = run("run", PROMPT, "--url", f"http://127.0.0.1:{free_port()}")
-    assert done.returncode == 1
+    assert done.returncode == 4
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("error http://127.0.0.1:")
@@ -59,7 +59,8 @@ def test_wrong_usage_is_exit_code_2():
 
 
 def test_a_wrong_setting_is_told_before_anything_is_started(tmp_path: Path):
-    done = run("up", INTERLEAVETHINKER_PLANNER__PROT="9", INTERLEAVETHINKER_HOME=str(tmp_path))
+    own = {f"{PREFIX}{name.upper()}__PORT": str(port) for name, port in Ports.free()._asdict().items()}
+    done = run("up", **own, INTERLEAVETHINKER_PLANNER__PROT="9", INTERLEAVETHINKER_HOME=str(tmp_path))
     assert done.returncode == 1
     assert "error" in done.stderr
     assert f"{PREFIX}PLANNER__PROT" in done.stderr

@@ -1,0 +1,95 @@
+"""A run in hand: iterate over its events, wait for it, cancel it, let it go on, and get its document."""
+
+# Made from the file of this name in `_async` by `make client`: change that one.
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from interleavethinker.client._sync.document import RunDocument
+from interleavethinker.client.answers import Progress, RunAbout
+from interleavethinker.events import Recorded
+from interleavethinker.types import Budget, Step
+
+if TYPE_CHECKING:
+    from interleavethinker.client._sync.client import Client
+
+
+class Run:
+    """One run of the service. `about`: what it last said of it, None for a run that is only named. `seen`: the number
+    of the last event that was read here. `progress`: the last word on what is no event yet."""
+
+    def __init__(self, client: Client, run_id: str, about: RunAbout | None = None) -> None:
+        self.id, self.about = run_id, about
+        self.seen = 0
+        self.progress: Progress | None = None
+        self._client = client
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} {self.about.status if self.about else ''}>".replace(" >", ">")
+
+    def __iter__(self) -> Iterator[Recorded]:
+        return self.events()
+
+    def events(
+        self,
+        *,
+        after: int | None = None,
+        progress: Callable[[Progress], object] | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Recorded]:
+        """The events as they happen, until the run is at its end: those above number `after`, or from where this run
+        was last read (so that after a redraw only what is new comes). `progress` is told what is no event yet. Raises
+        TimeoutError after `timeout` seconds."""
+
+        def note(told: Progress) -> None:
+            self.progress = told
+            if progress:
+                progress(told)
+
+        until = None if timeout is None else time.monotonic() + timeout
+        first = self.seen if after is None else after
+        for recorded in self._client.follow(self.id, after=first, progress=note, until=until):
+            self.seen = recorded.seq
+            yield recorded
+
+    def wait(
+        self,
+        timeout: float | None = None,
+    ) -> RunDocument:
+        """The document once the run is at its end, however it ended (`document.status`, `document.check()`). Raises
+        TimeoutError after `timeout` seconds; the run goes on."""
+        for _ in self.events(timeout=timeout):
+            pass
+        return self.document()
+
+    def document(self) -> RunDocument:
+        """The document as it stands now."""
+        return RunDocument(self._client, self, self._client.document(self.id))
+
+    def image(self, digest: str) -> bytes:
+        """An encoded picture of the run."""
+        return self._client.image(self.id, digest)
+
+    def trace(self) -> dict[str, Any]:
+        """Where the time went, raw answers of the models, and what it takes to make the same again."""
+        return self._client.trace(self.id)
+
+    def cancel(self) -> str:
+        """End the run; `requested` or `already_done`. What it has finished stays readable."""
+        return self._client.cancel(self.id)
+
+    def resume(self, *, budget: Budget | dict[str, object] | None = None, key: str | None = None) -> Run:
+        """Let it go on from what stands, after it ended `partial` or `failed`; itself, to be iterated over again."""
+        self._client.resume(self.id, budget=budget, key=key)
+        return self
+
+    def edit_plan(self, steps: Sequence[Step]) -> RunDocument:
+        """Put these steps in the plan's place, while it waits for a word on it (`review_plan=True`)."""
+        return RunDocument(self._client, self, self._client.edit_plan(self.id, steps))
+
+    def approve(self, *, key: str | None = None) -> Run:
+        """Let it go on with its plan; itself."""
+        self._client.approve(self.id, key=key)
+        return self
