@@ -57,7 +57,7 @@ def views(browser: Browser, url: str, out: Path) -> None:
     keep(page, out / "page-new.png")
     ask(page, REFUSED)
     expect(page.locator(".attempts .coming ins, .attempts .coming del").first).to_be_visible()
-    page.locator(".attempts .coming").first.scroll_into_view_if_needed()
+    page.evaluate("document.querySelector('.tries[open]')?.scrollIntoView({ block: 'end' })")
     keep(page, out / "page-live.png")
     done(page)
     run = page.url

@@ -35,6 +35,7 @@ from services.orchestrator.generators import Generators
 from services.orchestrator.journal import Journal
 from services.orchestrator.keys import Keys
 from services.orchestrator.links import Signer
+from services.orchestrator.offers import router as offers_router
 from services.orchestrator.page_files import router as page_router
 from services.orchestrator.rates import Rates
 from services.orchestrator.runs import Runs
@@ -159,6 +160,7 @@ def create_app(
     for router in (api.router, editing.router, arranging.router, sharing.router, exporting.router, showing.router):
         app.include_router(router, dependencies=[Depends(own_run), *bears])
     app.include_router(responses.router, dependencies=[responses.OWN, *bears])
+    app.include_router(offers_router, dependencies=bears)
     app.include_router(page_router)
     app.add_middleware(OpenAIErrors)
     return app

@@ -70,7 +70,7 @@ async def read_page(if_none_match: Annotated[str, Header()] = "") -> Response:
 
 
 @router.api_route(SHARED + "{token}", methods=["GET", "HEAD"])
-async def read_shared(token: Annotated[str, Path(pattern=r"^\w{1,100}$")]) -> Response:
+async def read_shared(token: Annotated[str, Path(pattern=r"^[\w-]{1,100}$")]) -> Response:
     """The page at a shared document: what a share link opens. The page itself asks whether the token opens anything."""
     return Response(status_code=303, headers=HEADERS | {"Location": f"../#/shared/{token}"})
 

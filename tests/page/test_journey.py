@@ -174,7 +174,8 @@ def test_pictures_are_given_pasted_and_pinned(house: Open, new_page: NewPage, tm
           transfer.items.add(new File([new Uint8Array(bytes)], `${type}.png`, { type: "image/png" }));
           const given = type === "paste" ? { clipboardData: transfer } : { dataTransfer: transfer };
           const kind = type === "paste" ? ClipboardEvent : DragEvent;
-          document.getElementById("prompt").dispatchEvent(new kind(type, { ...given, bubbles: true, cancelable: true }));
+          const event = new kind(type, { ...given, bubbles: true, cancelable: true });
+          document.getElementById("prompt").dispatchEvent(event);
         }
       }""",
         list(data),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import httpx2
@@ -138,7 +139,7 @@ def test_a_diff_holds_both_texts(run_node: Run):
         assert " ".join(piece["text"] for piece in pieces if piece["kind"] != "removed") == new
         assert " ".join(piece["text"] for piece in pieces if piece["kind"] != "added") == old
         kinds = [piece["kind"] for piece in pieces]
-        assert all(one != other for one, other in zip(kinds, kinds[1:], strict=False))
+        assert all(one != other for one, other in pairwise(kinds))
 
 
 def test_a_diff_shows_the_least_change(run_node: Run):
