@@ -178,11 +178,12 @@ async def _stream(
 
 async def _chunks(run_id: str, house: House, telling: Telling, after: int, forgotten: bool) -> AsyncIterator[bytes]:
     number = -1
+    previews = house.runs.generators.showing((await house.journal.run(run_id)).request.generator)
     try:
         async with aclosing(moments(house.journal, house.board, run_id)) as seen:
             async for moment in seen:
                 if isinstance(moment, Showing):
-                    said = await telling.show(moment, house.previews)
+                    said = await telling.show(moment, previews)
                 else:
                     said = await telling.tell(moment)
                 if telling.over and forgotten:
