@@ -54,6 +54,7 @@ class Telling:
         self._open: CallItem | None = None
         self._shown = 0
         self._kept = 0
+        self._preview = b""
         self._begun = False
         self.over = False
 
@@ -88,7 +89,10 @@ class Telling:
             picture = await previews.preview(showing.job_id)
         except InterleaveError:
             return []  # what cannot be had now is not worth an end
-        return [self._partial(base64.b64encode(picture).decode(), "jpeg")] if picture else []
+        if picture is None or picture == self._preview:
+            return []
+        self._preview = picture
+        return [self._partial(base64.b64encode(picture).decode(), "jpeg")]
 
     def _created(self) -> list[dict[str, Any]]:
         if self._noted.background:
