@@ -83,6 +83,7 @@ def says_more_than_schemas(body: object) -> bool:
     return (
         "<image>" in prompt
         or not clean(prompt).strip()
+        or "after" in body  # a step must say something, in one field or another
         or any(body.get(field) for field in ("images", "references", "webhook", "steps", "generator"))
     )
 

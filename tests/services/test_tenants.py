@@ -76,7 +76,7 @@ async def test_who_may_only_read_changes_nothing(tmp_path: Path, blobs: Director
         run = await made(client, write)
         digest = next(iter(run["images"]))
         await client.post(f"/interleave/{run['id']}/share", headers=write)
-        silent = {"preview": 404, "export": 406}  # nothing is being drawn; no format is said
+        silent = {"preview": 404, "export": 422}  # nothing is being drawn; no format is said
         for route in routes(app.openapi()):
             answer = await call(client, route, run["id"], read, digest)
             read_well = silent.get(route[1].rpartition("/")[2], 200)
