@@ -106,9 +106,9 @@ class Pace:
         if isinstance(event, Finished):
             self._began = None
 
-    def progress(self) -> RunProgress:
-        """As of now."""
-        now = datetime.now(UTC)
+    def progress(self, now: datetime | None = None) -> RunProgress:
+        """As of `now`, or of this moment."""
+        now = now or datetime.now(UTC)
         elapsed = max(0.0, (now - self._began).total_seconds()) if self._began else 0.0
         return RunProgress(
             steps_finished=len(self._finished & self.steps.keys()),

@@ -149,7 +149,7 @@ def test_any_beginning_of_a_run_has_a_trace_and_a_pace(count: int):
     events = told(*ONE_STEP[:count])
     found = trace(events)
     assert all(0 <= span.start <= span.end <= found.elapsed for span in found.spans)
-    pace_of(events).progress()
+    pace_of(events).progress(NOW)
 
 
 def test_events_of_older_versions_are_read():
@@ -177,7 +177,7 @@ def pace_of(events: Sequence[Recorded]) -> Pace:
 
 def test_the_estimate_goes_by_what_the_steps_took():
     """Step 1 took two attempts, 3 + 1 and 4 + 1 seconds; step 2 will need as many."""
-    now = pace_of(told(*ONE_STEP)).progress()
+    now = pace_of(told(*ONE_STEP)).progress(NOW)
     assert (now.steps_finished, now.steps_planned, now.draws, now.max_draws) == (1, 2, 2, 9)
     assert now.elapsed == pytest.approx(10, abs=1)
     assert now.remaining_estimate == pytest.approx(9, abs=1)
@@ -185,14 +185,14 @@ def test_the_estimate_goes_by_what_the_steps_took():
 
 @pytest.mark.parametrize("count", range(1, 6))
 def test_nothing_is_estimated_before_something_is_known(count: int):
-    assert pace_of(told(*PLANNING[:count])).progress().remaining_estimate is None
+    assert pace_of(told(*PLANNING[:count])).progress(NOW).remaining_estimate is None
 
 
 def test_limits_bound_the_estimate():
     spent = Created(request=REQUEST.model_copy(update={"budget": Budget(max_draws=2)}))
-    assert pace_of(told((0, spent), *ONE_STEP[1:])).progress().remaining_estimate == 0
+    assert pace_of(told((0, spent), *ONE_STEP[1:])).progress(NOW).remaining_estimate == 0
     short = Created(request=REQUEST.model_copy(update={"budget": Budget(max_seconds=12)}))
-    assert pace_of(told((0, short), *ONE_STEP[1:])).progress().remaining_estimate <= 2
+    assert pace_of(told((0, short), *ONE_STEP[1:])).progress(NOW).remaining_estimate <= 2
 
 
 def test_a_step_that_is_reopened_is_open_again():
@@ -204,8 +204,8 @@ def test_a_step_that_is_reopened_is_open_again():
         (13, Finished(status=Status.SUCCEEDED)),
         (99, StepReopened(step=1, budget=Budget(max_draws=20))),
     ]
-    waiting = pace_of(told(*events)).progress()
+    waiting = pace_of(told(*events)).progress(NOW)
     assert (waiting.steps_finished, waiting.elapsed, waiting.max_draws) == (1, 0, 20)
     assert waiting.remaining_estimate is not None and waiting.remaining_estimate > 0
-    again = pace_of(told(*events, (100, STARTED), (103, drawn(1, 3)))).progress()
+    again = pace_of(told(*events, (100, STARTED), (103, drawn(1, 3)))).progress(NOW)
     assert (again.draws, again.elapsed) == (4, pytest.approx(3, abs=1))
