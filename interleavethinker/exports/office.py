@@ -21,6 +21,7 @@ _EAST_ASIAN = {
     "zh-Hant": "Microsoft JhengHei",
     "zh-TW": "Microsoft JhengHei",
 }
+_PACKED = (".png", ".jpg", ".jpeg")
 _THEN = (1980, 1, 1, 0, 0, 0)
 
 
@@ -49,5 +50,6 @@ def repacked(data: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
         for entry in old.infolist():
-            new.writestr(zipfile.ZipInfo(entry.filename, _THEN), old.read(entry), zipfile.ZIP_DEFLATED)
+            kind = zipfile.ZIP_STORED if entry.filename.endswith(_PACKED) else zipfile.ZIP_DEFLATED
+            new.writestr(zipfile.ZipInfo(entry.filename, _THEN), old.read(entry), kind)
     return out.getvalue()
