@@ -57,6 +57,10 @@ def views(browser: Browser, url: str, out: Path) -> None:
     keep(page, out / "page-new.png")
     ask(page, REFUSED)
     expect(page.locator(".attempts .coming ins, .attempts .coming del").first).to_be_visible()
+    for _ in range(50):
+        if page.evaluate("[...document.querySelectorAll('.coming .preview')].some((each) => each.naturalWidth)"):
+            break
+        page.wait_for_timeout(20)
     page.evaluate("document.querySelector('.tries[open]')?.scrollIntoView({ block: 'end' })")
     keep(page, out / "page-live.png")
     done(page)

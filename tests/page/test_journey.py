@@ -74,7 +74,7 @@ def test_the_whole_journey(house: Open, new_page: NewPage):
 
 
 def test_a_refresh_in_the_middle_loses_nothing(house: Open, new_page: NewPage):
-    url = house(pause=0.3)
+    url = house(pause=0.2)
     page = new_page(url)
     run = ask(page)
     expect(page.locator("#step-1 .outcome")).to_contain_text("accepted")
@@ -108,7 +108,7 @@ def test_a_cut_line_is_taken_up_where_it_was_cut(house: Open, new_page: NewPage)
 
 
 def test_two_tabs_show_the_same(house: Open, new_page: NewPage):
-    url = house(pause=0.2)
+    url = house(pause=0.1)
     one = new_page(url)
     run = ask(one)
     two = new_page(f"{url}/#/documents/{run}", context=one.context)

@@ -69,7 +69,7 @@ function Redraw({ wish: { entry }, home, doc, close, wished }) {
     <div class="grid"><${SeedField} hint="empty: a new one" />
       <${Field} label="Attempts" hint="at most"><input type="number" name="max_attempts" min="1" max="20" placeholder=${doc.request.max_attempts} /><//>
       <${BudgetField} doc=${doc} /></div>
-    ${later && html`<label class="check"><input type="checkbox" name="later" /> Redraw the steps after it too <small>(else they are marked as out of date)</small></label>`}
+    ${later && html`<label class="check"><input type="checkbox" name="later" /> <span>Redraw the steps after it too <small>else they are marked as out of date</small></span></label>`}
     <p class="soft">The picture that stands does so until the new one is settled; no attempt is lost.</p>
   <//>`;
 }
