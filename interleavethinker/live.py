@@ -23,7 +23,9 @@ from interleavethinker.events import (
     Planned,
     Recorded,
     Status,
+    StepEdited,
     StepFinished,
+    StepInserted,
     StepPlanned,
     StepReopened,
 )
@@ -47,7 +49,7 @@ class Telling:
     def recall(self, recorded: Recorded) -> None:
         """An event of before: known from here on, and not told."""
         match recorded.event:
-            case StepPlanned(step=step):
+            case StepPlanned(step=step) | StepEdited(step=step) | StepInserted(step=step):
                 self._steps[step.index] = step
             case PlanEdited(plan=plan):
                 self._steps = {step.index: step for step in plan.steps}
@@ -64,6 +66,8 @@ class Telling:
             case PlanEdited(plan=plan):
                 self.recall(recorded)
                 self._say(f"[blue]plan[/]  edited: {_count(len(plan.steps), 'step')}")
+            case StepEdited() | StepInserted():
+                self.recall(recorded)
             case StepReopened(step=number):
                 self._say(f"[blue]again[/] step {number}")
             case Drawn() as drawn:

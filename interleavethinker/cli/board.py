@@ -63,7 +63,7 @@ class Board:
         for step in document.steps:
             at_work = step is working and document.status is Status.PROCESSING
             mark = self._spinner if at_work and not self.at_rest else Text.from_markup(_mark(step))
-            rows.add_row(str(step.step.index), escape(step.step.name), mark, self._state(step, at_work))
+            rows.add_row(str(step.number), escape(step.step.name), mark, self._state(step, at_work))
         yield Group(head, Text(), rows, Text(), self._foot(document))
 
     def _state(self, step: DocumentStep, at_work: bool) -> Text:

@@ -51,7 +51,7 @@ def follow(
     document = run.document()
     written = write(document, out) if out and document.steps else None
     if as_json:
-        print_json(outline(document, written))
+        print_json(outline(document.value, written))
     elif written:
         screen.print(f"\n[bold]{written.absolute()}[/]")
     return code_of(document.status)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from interleavethinker.client import RunDocument
+    from interleavethinker.document import Document
 
 
 def console(*, silent: bool = False) -> Console:
@@ -25,9 +25,8 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
-def outline(made: RunDocument, written: Path | None) -> dict[str, Any]:
+def outline(document: Document, written: Path | None) -> dict[str, Any]:
     """What a program wants to know of a run that has ended; `show --json` has all of it."""
-    document = made.value
     return {
         "id": document.run_id,
         "status": document.status,
@@ -36,7 +35,7 @@ def outline(made: RunDocument, written: Path | None) -> dict[str, Any]:
         "out": written and str(written.absolute()),
         "steps": [
             {
-                "number": made.numbers[entry.step.index],
+                "number": entry.number,
                 "index": entry.step.index,
                 "name": entry.step.name,
                 "attempts": len(entry.attempts),

@@ -71,7 +71,7 @@ def keep(
         document = _step(document, step).keep(attempt)
         written = write(document, out) if out else None
     if as_json:
-        return print_json(outline(document, written))
+        return print_json(outline(document.value, written))
     stale = [str(each.number) for each in document.steps if each.value.stale]
     told = f"; drawn from what no longer stands: {', '.join(stale)}" if stale else ""
     return console().print(f"step {step} keeps attempt {attempt}{told}")

@@ -16,6 +16,7 @@ from PIL import Image
 from interleavethinker import exports
 from interleavethinker.client import Unreached
 from interleavethinker.client.access import Patience
+from interleavethinker.client.answers import Following
 from interleavethinker.errors import (
     BadRequest,
     Conflict,
@@ -254,17 +255,22 @@ def test_a_plan_is_looked_at_first(client: Any):
         run.approve()
 
 
-def test_progress_is_told_between_the_events(kind: str, tmp_path: Path):
-    with orchestra(tmp_path, pause=0.3) as url, either.client(kind, url) as client:
-        told: list[Any] = []
-        run = client.interleave(PROMPT)
-        events = list(run.events(progress=told.append))
-        assert [recorded.seq for recorded in events] == list(range(1, len(events) + 1))
-        assert told, "the service tells of it"
-        assert run.progress == told[-1]
-        assert {"step", "number", "done", "of", "run"} <= told[-1].keys()
-        trace = run.trace()
-        assert (trace["run_id"], trace["status"]) == (run.id, "succeeded")
+def test_progress_is_read_between_the_events():
+    told = Following(4)
+    lines = ["event: progress", 'data: {"step":2,"number":1,"done":3,"of":4}']
+    assert [told.take(line) for line in lines] == [None, None]
+    assert told.take("") == {"step": 2, "number": 1, "done": 3, "of": 4}
+    assert told.again()["Last-Event-ID"] == "4", "it has no number, and moves none"
+    for line in ("id: 5", "event: of_a_newer_service", 'data: {"seq": 5}'):
+        assert told.take(line) is None
+    assert (told.take(""), told.after) == (None, 5)
+
+
+def test_a_run_is_traced(client: Any):
+    run = client.interleave(PROMPT)
+    run.wait()
+    trace = run.trace()
+    assert (trace["run_id"], trace["status"]) == (run.id, "succeeded")
 
 
 def test_canceling(kind: str, tmp_path: Path):

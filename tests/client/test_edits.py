@@ -9,13 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from interleavethinker import events
 from interleavethinker.errors import Conflict
 from tests import doors
 from tests.client import either
 from tests.newcomer.orchestra import PROMPT, orchestra
-
-pytestmark = pytest.mark.skipif(not hasattr(events, "Arranged"), reason="this service has no such calls yet")
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -52,12 +52,6 @@ class AsyncRunDocument:
         """The steps in order, counted from 0 as in any sequence; `step(n)` finds one by its own number."""
         return tuple(AsyncRunStep(self, each) for each in self.value.steps)
 
-    @property
-    def numbers(self) -> dict[int, int]:
-        """What readers see of each step, by its index: from the first one's on, in the order shown."""
-        first = min((each.step.index for each in self.value.steps), default=1)
-        return {each.step.index: number for number, each in enumerate(self.value.steps, first)}
-
     def step(self, number: int) -> AsyncRunStep:
         """The step with this number, as the document shows it (from 1 on). Raises KeyError."""
         for step in self.steps:

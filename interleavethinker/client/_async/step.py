@@ -31,7 +31,7 @@ class AsyncRunStep:
     @property
     def number(self) -> int:
         """What a reader sees."""
-        return self.document.numbers[self.index]
+        return self.value.number
 
     @property
     def name(self) -> str:

@@ -32,7 +32,7 @@ class RunStep:
     @property
     def number(self) -> int:
         """What a reader sees."""
-        return self.document.numbers[self.index]
+        return self.value.number
 
     @property
     def name(self) -> str:
