@@ -1,4 +1,5 @@
-"""Held-out numbers: `python -m evaluation smallworld` measures what is served, `ablation` what each part buys."""
+"""Held-out numbers: `python -m evaluation smallworld` measures what is served, `ablation` what each part buys; `ueval`,
+`wise`, `rise`, `comm` and `opening` are the field's own benchmarks."""
 
 from __future__ import annotations
 
@@ -10,11 +11,13 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from evaluation.field.commands import add
 from interleavethinker.errors import InterleaveError
 
 CHECKPOINTS = Path("evaluation/ablation.toml")
 ABLATION = Path("evaluation/results/ablation.json")
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+add(app)
 
 
 @app.callback()
