@@ -117,7 +117,9 @@ class Comm(Benchmark):
         if not answer.text:
             return {"unreadable": 0, "completeness": 0.0, "match": 0.0}
         texts = [part.text for part in answer.parts if part.text]
-        pairs = [part for text, image in zip(texts, item.images, strict=False) for part in (text, image)]
+        pairs: list[str | Path] = []
+        for text, image in zip(texts, item.images, strict=False):
+            pairs += [text, image]
         more = [*texts[len(item.images) :], *item.images[len(texts) :]]
         kinds = ("completeness", "match")
         found = await judge.ask(
@@ -126,8 +128,7 @@ class Comm(Benchmark):
         return {"unreadable": int(found is None), **(found or dict.fromkeys(kinds, None))}
 
     async def _match(self, given: list[str | Path], answer: Answer, place: Path, judge: Judge) -> float | None:
-        """What the texts let one expect of each picture, compared with the picture: the judge that imagines has not seen
-        it."""
+        """What the texts let one expect of each picture, compared with the picture. Who imagines has not seen it."""
         marks = iter(range(1, len(answer.images) + 1))
         made = [f"{part.text} [picture {next(marks)}]" if part.image else part.text for part in answer.parts]
         words = [part for part in given if isinstance(part, str)]
@@ -146,7 +147,7 @@ class Comm(Benchmark):
         found = await judge.ask(
             place / "match.json", SYSTEM, [COMPARE + SCALE, *pairs], lambda reply: _scores(reply, ("match",))
         )
-        return found and found["match"]
+        return found["match"] if found else None
 
 
 def _item(home: Path) -> Item:

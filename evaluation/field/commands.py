@@ -8,8 +8,9 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -18,16 +19,12 @@ from interleavethinker.errors import BadRequest, InterleaveError
 Input = Annotated[Path, typer.Option("--input", help="the data set: the benchmark's own file or folder")]
 Api = Annotated[str, typer.Option(help="where the service is; its key is read from INTERLEAVETHINKER_API_KEY")]
 Out = Annotated[Path | None, typer.Option(help="the folder to keep everything in; without it, runs/<benchmark>")]
-Rows = Annotated[
-    str, typer.Option(help="generator_alone, planner_only, planner_critic, commas between; all without it")
-]
+Rows = Annotated[str, typer.Option(help="of generator_alone,planner_only,planner_critic; all without it")]
 Limit = Annotated[int | None, typer.Option(min=1, help="only so many questions, evenly over the categories")]
 Seed = Annotated[int, typer.Option(min=0, help="of the drawings, and of the choice that --limit makes")]
 Resume = Annotated[bool, typer.Option("--resume", help="go on with what --out holds")]
 Redo = Annotated[bool, typer.Option("--redo-failed", help="with --resume: ask again where a run did not succeed")]
-JudgeUrl = Annotated[
-    str | None, typer.Option(help="a server of OpenAI's chat API, up to /v1; without it nothing is judged")
-]
+JudgeUrl = Annotated[str | None, typer.Option(help="a server of OpenAI's chat API, up to /v1; without it, no judging")]
 JudgeModel = Annotated[str | None, typer.Option(help="the judge's name there; its key is read from JUDGE_API_KEY")]
 AtOnce = Annotated[int, typer.Option(min=1, help="runs, and questions to the judge, at once")]
 Attempts = Annotated[int, typer.Option(min=1, max=20, help="drawings a step at most, where the critic judges")]
@@ -41,61 +38,51 @@ Against = Annotated[list[Path] | None, typer.Option(help="a folder <model>_outpu
 
 def add(app: typer.Typer) -> None:
     """Add the five commands."""
-    for command in (ueval, wise, rise, comm, opening):
-        app.command()(command)
+    app.command(help="UEval: documents, by rubrics for text and pictures.")(_plain("ueval"))
+    app.command()(wise)
+    app.command(help="RISEBench: pictures edited by reasoning.")(_plain("rise"))
+    app.command(help="CoMM: sequences of texts and pictures, completed.")(_plain("comm"))
+    app.command()(opening)
 
 
-def ueval(
-    input_: Input, api: Api = "http://127.0.0.1:8080", out: Out = None, rows: Rows = "", limit: Limit = None, seed: Seed = 0,
-    resume: Resume = False, redo: Redo = False, judge_url: JudgeUrl = None, judge_model: JudgeModel = None,
-    at_once: AtOnce = 4, attempts: Attempts = 5, critic: Critic = "quick", size: Size = None, generator: Generator = None,
-    minutes: Minutes = 60,
-) -> None:  # fmt: skip
-    """UEval: documents, by rubrics for text and pictures."""
-    _run("ueval", {}, locals())
+def _plain(name: str) -> Callable[..., None]:
+    """A command with nothing of its own."""
+
+    def command(
+        input_: Input, api: Api = "http://127.0.0.1:8080", out: Out = None, rows: Rows = "", limit: Limit = None,
+        seed: Seed = 0, resume: Resume = False, redo: Redo = False, judge_url: JudgeUrl = None,
+        judge_model: JudgeModel = None, at_once: AtOnce = 4, attempts: Attempts = 5, critic: Critic = "quick",
+        size: Size = None, generator: Generator = None, minutes: Minutes = 60,
+    ) -> None:  # fmt: skip
+        _run(name, {}, dict(locals()))
+
+    command.__name__ = name
+    return command
 
 
 def wise(
-    input_: Input, api: Api = "http://127.0.0.1:8080", out: Out = None, rows: Rows = "", limit: Limit = None, seed: Seed = 0,
-    resume: Resume = False, redo: Redo = False, judge_url: JudgeUrl = None, judge_model: JudgeModel = None,
-    at_once: AtOnce = 4, attempts: Attempts = 5, critic: Critic = "quick", size: Size = None, generator: Generator = None,
-    minutes: Minutes = 60, protocol: Protocol = "verified",
+    input_: Input, api: Api = "http://127.0.0.1:8080", out: Out = None, rows: Rows = "", limit: Limit = None,
+    seed: Seed = 0, resume: Resume = False, redo: Redo = False, judge_url: JudgeUrl = None,
+    judge_model: JudgeModel = None, at_once: AtOnce = 4, attempts: Attempts = 5, critic: Critic = "quick",
+    size: Size = None, generator: Generator = None, minutes: Minutes = 60,
+    protocol: Protocol = "verified",
 ) -> None:  # fmt: skip
     """WISE: single pictures that need knowledge of the world."""
-    _run("wise", {"protocol": protocol}, locals())
-
-
-def rise(
-    input_: Input, api: Api = "http://127.0.0.1:8080", out: Out = None, rows: Rows = "", limit: Limit = None, seed: Seed = 0,
-    resume: Resume = False, redo: Redo = False, judge_url: JudgeUrl = None, judge_model: JudgeModel = None,
-    at_once: AtOnce = 4, attempts: Attempts = 5, critic: Critic = "quick", size: Size = None, generator: Generator = None,
-    minutes: Minutes = 60,
-) -> None:  # fmt: skip
-    """RISEBench: pictures edited by reasoning."""
-    _run("rise", {}, locals())
-
-
-def comm(
-    input_: Input, api: Api = "http://127.0.0.1:8080", out: Out = None, rows: Rows = "", limit: Limit = None, seed: Seed = 0,
-    resume: Resume = False, redo: Redo = False, judge_url: JudgeUrl = None, judge_model: JudgeModel = None,
-    at_once: AtOnce = 4, attempts: Attempts = 5, critic: Critic = "quick", size: Size = None, generator: Generator = None,
-    minutes: Minutes = 60,
-) -> None:  # fmt: skip
-    """CoMM: sequences of texts and pictures, completed."""
-    _run("comm", {}, locals())
+    _run("wise", {"protocol": protocol}, dict(locals()))
 
 
 def opening(
-    input_: Input, api: Api = "http://127.0.0.1:8080", out: Out = None, rows: Rows = "", limit: Limit = None, seed: Seed = 0,
-    resume: Resume = False, redo: Redo = False, judge_url: JudgeUrl = None, judge_model: JudgeModel = None,
-    at_once: AtOnce = 4, attempts: Attempts = 5, critic: Critic = "quick", size: Size = None, generator: Generator = None,
-    minutes: Minutes = 60, against: Against = None,
+    input_: Input, api: Api = "http://127.0.0.1:8080", out: Out = None, rows: Rows = "", limit: Limit = None,
+    seed: Seed = 0, resume: Resume = False, redo: Redo = False, judge_url: JudgeUrl = None,
+    judge_model: JudgeModel = None, at_once: AtOnce = 4, attempts: Attempts = 5, critic: Critic = "quick",
+    size: Size = None, generator: Generator = None, minutes: Minutes = 60,
+    against: Against = None,
 ) -> None:  # fmt: skip
     """OpenING: open requests, compared in pairs."""
-    _run("opening", {"against": against or [], "seed": seed}, locals())
+    _run("opening", {"against": against or [], "seed": seed}, dict(locals()))
 
 
-def _run(name: Literal["ueval", "wise", "rise", "comm", "opening"], own: dict[str, Any], told: dict[str, Any]) -> None:
+def _run(name: str, own: dict[str, Any], told: dict[str, Any]) -> None:
     from evaluation.field import report
     from evaluation.field.comm import Comm
     from evaluation.field.opening import Opening
@@ -126,14 +113,10 @@ async def _measured(bench: Any, out: Path, told: dict[str, Any]) -> dict[str, An
         raise BadRequest("--judge-url and --judge-model go together: give both, or neither to leave judging for later")
     if told["critic"] not in ("quick", "strict"):
         raise BadRequest(f"--critic {told['critic']} is neither quick nor strict")
-    wishes = {"size": _size(told["size"]), "generator": told["generator"]}
+    asked = {"size": _size(told["size"]), "generator": told["generator"]}
+    wishes = {name: value for name, value in asked.items() if value is not None}
     names = [row.strip() for row in told["rows"].split(",") if row.strip()]
-    rows = conditions(
-        names,
-        attempts=told["attempts"],
-        critic=told["critic"],
-        wishes={k: v for k, v in wishes.items() if v is not None},
-    )
+    rows = conditions(names, attempts=told["attempts"], critic=told["critic"], wishes=wishes)
     items = bench.read(told["input_"])
     key = os.environ.get("JUDGE_API_KEY")
     judge = told["judge_url"] and Judge(told["judge_url"], told["judge_model"], key=key, at_once=told["at_once"])

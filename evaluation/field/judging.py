@@ -43,15 +43,13 @@ class Tally(Usage):
 class Judge:
     """`longest`: a picture's longer side in pixels, as it is sent. Temperature 0."""
 
-    def __init__(
-        self, url: str, model: str, *, key: str | None, at_once: int, longest: int = 1024, seed: int = 0
-    ) -> None:
+    def __init__(self, url: str, model: str, *, key: str | None, at_once: int, longest: int = 1024) -> None:
         self.model, self.tally = model, Tally(model)
         self._chat = OpenAIChat(
             model, base_url=url, api_key=key or "none", flavour="plain", retries=6, logprobs=False, listed=False,
             usage=self.tally,
         )  # fmt: skip
-        self._places, self._longest, self._seed = asyncio.Semaphore(at_once), longest, seed
+        self._places, self._longest = asyncio.Semaphore(at_once), longest
 
     async def ask(self, place: Path, system: str, parts: Sequence[str | Path], read: Callable[[str], T]) -> T | None:
         """What the reply means, by `read` (which raises ValueError for one that it cannot read); None where none of
@@ -81,9 +79,7 @@ class Judge:
     async def _reply(self, messages: list[Message[bytes]], again: int) -> str:
         told: list[str] = []
         try:
-            async for token in self._chat.stream(
-                messages, max_tokens=MAX_TOKENS, temperature=0.0, seed=self._seed + again
-            ):
+            async for token in self._chat.stream(messages, max_tokens=MAX_TOKENS, temperature=0.0, seed=again):
                 told.append(token.text)
         except ContentRefused as error:  # an answer too: no verdict is to be had
             return f"[refused] {error.detail}"

@@ -105,16 +105,16 @@ class Opening(Benchmark):
         battles = [found[item.id]["battles"] for item in items]
         others = sorted({each["against"] for fought in battles for each in fought})
         forced = {"win": 1.0, "tie win": 1.0}
-        return {
+        figures: dict[str, Figure] = {
             "win_rate_ties_forced": _rate(battles, forced, ENDS),
             "win_rate_without_ties": _rate(battles, {"win": 1.0}, ("win", "loss")),
             "win_rate_ties_as_zero": _rate(battles, {"win": 1.0}, ENDS),
             "win_rate_ties_as_half": _rate(battles, {"win": 1.0, "tie win": 0.5, "tie loss": 0.5}, ENDS),
-            **{
-                f"win_rate_against_{other}": _rate([[each for each in fought if each["against"] == other] for fought in battles], forced, ENDS)
-                for other in others
-            },
-        }  # fmt: skip
+        }
+        for other in others:
+            against = [[each for each in fought if each["against"] == other] for fought in battles]
+            figures[f"win_rate_against_{other}"] = _rate(against, forced, ENDS)
+        return figures
 
 
 def _rate(battles: Sequence[Sequence[Found]], worth: Mapping[str, float], counted: Sequence[str]) -> Ratio:

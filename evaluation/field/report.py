@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def numbers(
         rows[row] = metrics(bench.figures(measured, of), seed) if measured else {}
     above: dict[str, Any] = {}
     names = list(found)
-    for lower, upper in zip(names, names[1:], strict=False):
+    for lower, upper in pairwise(names):
         shared = [item for item in items if item.id in found[lower] and item.id in found[upper]]
         if not shared:
             continue

@@ -62,7 +62,7 @@ class Rise(Benchmark):
                 folder.put(place, answers[item.id].images[-1].read_bytes())
 
     async def judge_one(self, item: Item, answer: Answer, place: Path, judge: Judge) -> Found:
-        kinds = [kind for kind in ("consistency", "reasoning", "plausibility") if kind in _asked(item)]
+        kinds: list[str] = [kind for kind in ("consistency", "reasoning", "plausibility") if kind in _asked(item)]
         if not answer.images:
             return {"unreadable": 0, **_scored(item, dict.fromkeys(kinds, 1.0))}
         logical = item.group == LOGICAL

@@ -45,6 +45,7 @@ class Runs:
         """Ask for all that has no record (`redo`: or one of a run that did not succeed). Raises Unavailable when the
         service is away; other refusals of single requests are recorded."""
         records = {item.id: folder.read(self._record(item)) for item in items}
+        row = f"{self._bench} {self._condition.name}"
         open_ = [item for item in items if _wanted(records[item.id], redo)]
         places, began, done, failed = asyncio.Semaphore(at_once), time.monotonic(), 0, 0
 
@@ -55,11 +56,9 @@ class Runs:
                 status = await self._one(item, before["round"] + 1 if before else 1)
             done, failed = done + 1, failed + (status != "succeeded")
             left = (time.monotonic() - began) / done * (len(open_) - done)
-            say(
-                f"{self._bench} {self._condition.name} {done}/{len(open_)}, {failed} not succeeded, {_spoken(left)} left"
-            )
+            say(f"{row} {done}/{len(open_)}, {failed} not succeeded, {_spoken(left)} left")
 
-        say(f"{self._bench} {self._condition.name}: {len(open_)} to ask, {len(items) - len(open_)} recorded")
+        say(f"{row}: {len(open_)} to ask, {len(items) - len(open_)} recorded")
         try:
             async with asyncio.TaskGroup() as group:
                 for item in open_:

@@ -68,8 +68,8 @@ class UEval(Benchmark):
             if not (answer.text if kind == "text" else answer.images):
                 return False  # nothing is there that could meet it
             asked = f"{OF_TEXT if kind == 'text' else images} {VERDICT}\n\n{text if kind == 'text' else seen}"
-            pictures = [] if kind == "text" else answer.images
-            parts = [asked, *pictures, f"Requirement:\n{rubric}"]
+            pictures: list[Path] = [] if kind == "text" else answer.images
+            parts: list[str | Path] = [asked, *pictures, f"Requirement:\n{rubric}"]
             return await judge.ask(place / f"{kind}-{at}.json", SYSTEM, parts, _met)
 
         found: Found = {"unreadable": 0}

@@ -1,5 +1,5 @@
-"""WISE: 1000 prompts that need knowledge of the world, one picture each; WISE_Verified (one yes or no for a picture) and
-the first release (three scores from 0 to 2), which the paper used."""
+"""WISE: 1000 prompts that need knowledge of the world, one picture each; WISE_Verified (a yes or no for each) and the first
+release (three scores from 0 to 2), which the paper used."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Wise(Benchmark):
         if not answer.images:
             return {"unreadable": 0, "score": 0.0, **dict.fromkeys(keys, 0.0)}
         about = f"Prompt: {item.prompt}\nExplanation: {item.about['Explanation']}"
-        parts = [f"{self._protocol.question}\n\n{about}", answer.images[-1]]
+        parts: list[str | Path] = [f"{self._protocol.question}\n\n{about}", answer.images[-1]]
 
         def scores(reply: str) -> dict[str, float]:
             told = found_object(reply)
