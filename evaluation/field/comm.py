@@ -120,7 +120,7 @@ class Comm(Benchmark):
         pairs: list[str | Path] = []
         for text, image in zip(texts, item.images, strict=False):
             pairs += [text, image]
-        more = [*texts[len(item.images) :], *item.images[len(texts) :]]
+        more: list[str | Path] = [*texts[len(item.images) :], *item.images[len(texts) :]]
         kinds = ("completeness", "match")
         found = await judge.ask(
             place / "texts.json", SYSTEM, [TASK_1 + SCALE, *pairs, *more], lambda reply: _scores(reply, kinds)
@@ -143,7 +143,9 @@ class Comm(Benchmark):
         imagined = await judge.ask(place / "imagined.json", SYSTEM, asked, texts)
         if imagined is None:
             return None
-        pairs = [part for pair in zip(imagined, answer.images, strict=True) for part in pair]
+        pairs: list[str | Path] = []
+        for text, image in zip(imagined, answer.images, strict=True):
+            pairs += [text, image]
         found = await judge.ask(
             place / "match.json", SYSTEM, [COMPARE + SCALE, *pairs], lambda reply: _scores(reply, ("match",))
         )

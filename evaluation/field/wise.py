@@ -1,5 +1,5 @@
-"""WISE: 1000 prompts that need knowledge of the world, one picture each; WISE_Verified (a yes or no for each) and the first
-release (three scores from 0 to 2), which the paper used."""
+"""WISE: 1000 prompts that need knowledge of the world, one picture each: WISE_Verified (a yes or no for each), and the
+first release (three scores from 0 to 2), which the paper used."""
 
 from __future__ import annotations
 
