@@ -20,7 +20,7 @@ from evaluation.field import folder
 from interleavethinker.chat.habits import Usage
 from interleavethinker.chat.openai import OpenAIChat
 from interleavethinker.codec import ImagePart, Message, TextPart
-from interleavethinker.errors import ContentRefused
+from interleavethinker.errors import BadRequest, ContentRefused
 
 T = TypeVar("T")
 TRIES = 3
@@ -81,7 +81,9 @@ class Judge:
         try:
             async for token in self._chat.stream(messages, max_tokens=MAX_TOKENS, temperature=0.0, seed=again):
                 told.append(token.text)
-        except ContentRefused as error:  # an answer too: no verdict is to be had
+        except (ContentRefused, BadRequest) as error:  # an answer too: no verdict is to be had
+            if isinstance(error, BadRequest) and not self.tally.calls:
+                raise  # it takes no question of ours: that is a setting, not this question
             return f"[refused] {error.detail}"
         return "".join(told)
 

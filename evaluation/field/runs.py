@@ -23,6 +23,8 @@ from interleavethinker.events import Status
 from interleavethinker.types import IMAGE_MARKER, Step
 
 GIVE_UP = 5
+OF_THE_ITEM = (400, 413, 415, 422)
+"""What the service says of a request that it will never take; every other refusal ends the measurement."""
 LONGEST_PROMPT = 8_000  # of what a generator is given
 
 
@@ -77,8 +79,8 @@ class Runs:
                 raise Unavailable(f"{detail}; what is recorded stays: go on with --resume") from error
             return "not ended in time"
         except InterleaveError as error:
-            if error.status in (401, 403):
-                raise
+            if error.retryable or error.status not in OF_THE_ITEM:
+                raise type(error)(f"{error.detail}; what is recorded stays: go on with --resume") from error
             folder.write(self._record(item), _refused(item, round_, error))
             return "refused"
         parts = [
