@@ -56,7 +56,10 @@ def table(result: Mapping[str, Any], bench: Benchmark) -> list[str]:
     names = list(dict.fromkeys(name for numbers in rows.values() for name in numbers))
     lines = [f"# {bench.title}", "", f"`{result['command']}`", ""]
     if judged:
-        lines += [f"Judge: {result['judge']['model']}. 95% intervals, resampled by item; n items in brackets.", ""]
+        lines += [
+            f"Judge: {result['judge']['model']}. 95% intervals over questions (n); too narrow below some 20.",
+            "",
+        ]
     else:
         lines += ["Not judged: no --judge-url was given. The answers and the official layout are there.", ""]
     lines += [

@@ -25,7 +25,10 @@ def comm_rule(words: str, pictures: int) -> dict[str, Any]:
 
 def comm_data(home: Path) -> Path:
     told = {
-        "7_task1": ("Pictures about gardens: (1) <IMAGE> (2) <IMAGE> Can you generate text?", ["input_1.jpg", "input_2.jpg"]),
+        "7_task1": (
+            "Pictures about gardens: (1) <IMAGE> (2) <IMAGE> Can you generate text?",
+            ["input_1.jpg", "input_2.jpg"],
+        ),
         "8_task2": ("alone task2: (1) a hill (2) a snowman. Can you generate images?", []),
         "9_task3": ("Steps about gardens: (1) dig <IMAGE>(2) sow <IMAGE> the rest?", ["input_1.jpg", "input_2.jpg"]),
         "10_task4": ("Can you generate instructions with images about gardens?", []),

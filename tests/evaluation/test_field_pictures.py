@@ -23,14 +23,24 @@ def test_wise_verified_by_hand(tmp_path: Path):
     source, out = tmp_path / "data_verified", tmp_path / "out"
     put(source / "cultural_common_sense_verified.json", [wise(1, "right")])
     put(source / "rest_verified.json", [wise(number, said) for number, said in KNOWN.items() if number > 1])
-    with Service(tmp_path).serving() as service:
-        with judging(lambda words, pictures: {"score": int("Explanation: right" in words and pictures == 1)}) as (judge, named):
-            told = run("wise", source, service, out, *named, "--rows", "generator_alone,planner_only")
-            assert told.exit_code == 0, told.output
+
+    def rule(words: str, pictures: int) -> dict[str, int]:
+        return {"score": int("Explanation: right" in words and pictures == 1)}
+
+    with Service(tmp_path).serving() as service, judging(rule) as (judge, named):
+        told = run("wise", source, service, out, *named, "--rows", "generator_alone,planner_only")
+        assert told.exit_code == 0, told.output
     found = values(out, "planner_only")
     assert found["overall"] == 0.64  # 0.40 + 0.12 (space) + 0.12 (physics)
     assert found["mean"] == 0.5
-    assert [found[name] for name in ("culture", "time", "space", "biology", "physics", "chemistry")] == [1, 0, 1, 0, 1, 0]
+    assert [found[name] for name in ("culture", "time", "space", "biology", "physics", "chemistry")] == [
+        1,
+        0,
+        1,
+        0,
+        1,
+        0,
+    ]
     assert len(judge.asked) == 12
     assert {path.name for path in (out / "official" / "planner_only").iterdir()} == {f"{n}.png" for n in KNOWN}
     mean = report(out)["rows"]["planner_only"]["mean"]
@@ -61,9 +71,11 @@ def test_wise_picture_that_is_not_there_scores_nothing(tmp_path: Path):
 
 RISE = [
     {"index": "temporal_reasoning_1", "category": "temporal_reasoning", "subtask": "Life Progression",
-     "instruction": "Show the apple in a month. R5", "image": "temporal_reasoning_images/1.png", "reference": "rotten"},
-    {"index": "causal_reasoning_1", "category": "causal_reasoning", "subtask": "State Transition", "consistency_free": True,
-     "instruction": "Drop the glass. R5", "image": "causal_reasoning_images/1.png", "reference": "shards"},
+     "instruction": "Show the apple in a month. R5", "image": "temporal_reasoning_images/1.png",
+     "reference": "rotten"},
+    {"index": "causal_reasoning_1", "category": "causal_reasoning", "subtask": "State Transition",
+     "consistency_free": True, "instruction": "Drop the glass. R5",
+     "image": "causal_reasoning_images/1.png", "reference": "shards"},
     {"index": "spatial_reasoning_1", "category": "spatial_reasoning", "subtask": "Component Assembly",
      "instruction": "Put it together. R1", "image": "spatial_reasoning_images/1.png", "reference": None,
      "reference_img": "spatial_reasoning_images/1_ref.png"},
@@ -89,8 +101,8 @@ def test_rise_by_hand(tmp_path: Path):
         told = run("rise", source, service, out, *named, "--rows", "generator_alone,planner_only", "--at-once", "1")
         assert told.exit_code == 0, told.output
     found = values(out, "planner_only")
-    # temporal 5, 5, 5: 100. causal, no consistency: 0.8 * 5 + 0.2 * 5 = 5: 100. spatial 5, 1, 5: (1.5 + 0.5 + 1) / 2 = 1.5:
-    # 12.5. logical 5, 5: 100. logical 5, 1: (1.5 + 0.7) / 2 = 1.1: 2.5.
+    # temporal 5, 5, 5: 100. causal, no consistency: 0.8 * 5 + 0.2 * 5 = 5: 100. spatial 5, 1, 5: (1.5 + 0.5 + 1) / 2
+    # = 1.5: 12.5. logical 5, 5: 100. logical 5, 1: (1.5 + 0.7) / 2 = 1.1: 2.5.
     assert found["score"] == 63.0
     assert found["score_logical_reasoning"] == 51.25
     assert found["accuracy"] == 0.4  # the official script never counts one without a consistency score
@@ -98,7 +110,9 @@ def test_rise_by_hand(tmp_path: Path):
     assert found["reasoning"] == 60  # (5 + 5 + 1 + 5 + 1) / 5 = 3.4
     assert (out / "official/planner_only/images/causal_reasoning/causal_reasoning_1.png").is_file()
     assert len(judge.asked) == 2 * (3 + 2 + 3 + 2 + 2)
-    assert all(job.references for job in service.generator.asked)  # an edit of the given picture, also by the generator alone
+    assert all(
+        job.references for job in service.generator.asked
+    )  # an edit of the given picture, also by the generator alone
     assert RISE[0]["instruction"] in service.drawn
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -91,6 +92,23 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, source: Path):
         assert other.exit_code == 2
         assert "other settings: row" not in other.output
         assert "seed (was 0)" in other.output
+
+
+def test_the_generator_alone_is_found_again_wherever_it_was_left(tmp_path: Path, source: Path):
+    out = tmp_path / "out"
+    row = ("--rows", "generator_alone", "--limit", "1")
+    with Service(tmp_path).serving() as service:
+        service.generator.gate = asyncio.Event()  # never set: the run is under way when the command is stopped
+        assert run("ueval", source, service, out, *row, "--minutes", "0.01").exit_code == 0
+        assert report(out)["runs"]["generator_alone"]["runs"] == {"not_asked": 1}
+        service.generator.gate.set()
+        assert run("ueval", source, service, out, *row, "--resume").exit_code == 0
+        assert report(out)["runs"]["generator_alone"]["runs"] == {"succeeded": 1}
+        assert service.planner.asked == 1
+        next((out / "answers" / "generator_alone" / "records").glob("*.json")).unlink()
+        run("ueval", source, service, out, *row, "--resume")
+        assert report(out)["runs"]["generator_alone"]["runs"] == {"succeeded": 1}
+        assert len(service.drawn) == 1
 
 
 def test_what_failed_is_told_and_asked_again_on_demand(tmp_path: Path, source: Path):
