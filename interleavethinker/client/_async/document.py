@@ -118,7 +118,7 @@ class AsyncRunDocument:
         key: str | None = None,
         **wishes: Unpack[Variations],
     ) -> AsyncRun:
-        """A new run that shares the steps before step number `from_step` and draws the others itself."""
+        """A new run that shares the steps before the one with this index and draws the others itself."""
         return self._client.run(await self._client.branch(self.id, from_step, steps=steps, key=key, **wishes))
 
     async def continue_(self, prompt: str, *, key: str | None = None, **wishes: Unpack[Continuation]) -> AsyncRun:

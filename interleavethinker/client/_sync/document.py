@@ -119,7 +119,7 @@ class RunDocument:
         key: str | None = None,
         **wishes: Unpack[Variations],
     ) -> Run:
-        """A new run that shares the steps before step number `from_step` and draws the others itself."""
+        """A new run that shares the steps before the one with this index and draws the others itself."""
         return self._client.run(self._client.branch(self.id, from_step, steps=steps, key=key, **wishes))
 
     def continue_(self, prompt: str, *, key: str | None = None, **wishes: Unpack[Continuation]) -> Run:
