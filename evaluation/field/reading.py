@@ -25,13 +25,11 @@ def rows(path: Path) -> list[Found]:
     if not path.is_file():
         raise BadRequest(f"--input {path} is not there: docs/benchmarks.md says where each data set comes from")
     if path.suffix == ".parquet":
-        import pyarrow.parquet
-
-        return list(pyarrow.parquet.read_table(path).to_pylist())
+        return _parquet(path)
     if path.suffix == ".jsonl":
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line for line in _text(path).splitlines() if line.strip()]
         return [_object(path, f"line {number}", _json(path, line)) for number, line in enumerate(lines, 1)]
-    told = _json(path, path.read_text(encoding="utf-8"))
+    told = _json(path, _text(path))
     if not isinstance(told, list):
         raise BadRequest(f"{path} must hold a JSON list of objects")
     return [_object(path, f"entry {number}", row) for number, row in enumerate(told, 1)]
@@ -39,7 +37,7 @@ def rows(path: Path) -> list[Found]:
 
 def one(path: Path) -> Found:
     """The object of a .json. Raises BadRequest."""
-    return _object(path, "the file", _json(path, path.read_text(encoding="utf-8")))
+    return _object(path, "the file", _json(path, _text(path)))
 
 
 def wanted(row: Mapping[str, Any], fields: Mapping[str, type | tuple[type, ...]], where: str) -> None:
@@ -72,6 +70,24 @@ def distinct(items: Iterable[Item], path: Path) -> list[Item]:
             )
         seen.add(item.id)
     return list(found)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest(f"{path} is not UTF-8 text: is it the data set's file, unpacked?") from None
+
+
+def _parquet(path: Path) -> list[Found]:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise BadRequest(f"to read {path}: pip install pyarrow, or save the set as .jsonl") from None
+    try:
+        return list(pyarrow.parquet.read_table(path).to_pylist())
+    except pyarrow.ArrowInvalid as error:
+        raise BadRequest(f"{path} is not Parquet: {error}") from None
 
 
 def _json(path: Path, text: str) -> Any:

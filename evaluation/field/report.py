@@ -76,7 +76,7 @@ def table(result: Mapping[str, Any], bench: Benchmark) -> list[str]:
         lines.append(
             "| unreadable replies | " + " | ".join(str(result["unreadable"][row]) for row in result["runs"]) + " |"
         )
-    if bench.paper:
+    if bench.paper and judged:
         lines.append(
             f"| the paper's {bench.headline.replace('_', ' ')} | "
             + " | ".join(bench.paper.get(row, "") for row in result["runs"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from interleavethinker.errors import BadRequest
 from tests.evaluation.field_house import Service, judging, put, report, run, values
 
 ROWS = [
@@ -178,3 +179,7 @@ def test_the_hub_s_parquet(tmp_path: Path):
     rows = [row | {"image_rubrics": ["yes"]} for row in ROWS]
     parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "test-00000-of-00001.parquet")
     assert [item.id for item in UEval().read(tmp_path)] == ["1", "2", "3"]
+    for name in ("odd.parquet", "odd.json"):
+        (tmp_path / name).write_bytes(b"\xff\xfe" * 20)
+        with pytest.raises(BadRequest, match="is not"):
+            UEval().read(tmp_path / name)
