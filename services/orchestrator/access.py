@@ -17,13 +17,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from interleavethinker import http
 from interleavethinker.errors import Forbidden, InterleaveError, NotFound, Unauthenticated
+from services import reference
 from services.anatomy import OPEN_PATHS, problem_response
 from services.orchestrator.links import Signer
 from services.orchestrator.page_files import is_page
 from services.orchestrator.rates import Rates
 from services.orchestrator.shares import Share, Shares
 
-DOCUMENTATION = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
 _LONGEST_ID = 40
 SHARED = re.compile(
     r"/share|/formats|/interleave/(?P<run>\w{1,40})"
@@ -73,7 +73,7 @@ class Door(Protocol):
 
 def is_open(path: str) -> bool:
     """Whether a path holds nothing of anyone's, so that no key is asked for."""
-    return path in OPEN_PATHS | DOCUMENTATION or is_page(path)
+    return path in OPEN_PATHS | reference.PATHS or is_page(path)
 
 
 class Gate:
