@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import NewPage, Open
-from tests.page.test_journey import DONE, ask
+from tests.page.test_journey import ask, done
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +29,7 @@ def test_axe_finds_nothing_serious(house: Open, new_page: NewPage, theme: str):
     page.get_by_text("Settings").click()
     found = serious(page, "new document")
     ask(page)
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     for summary in page.locator(".tries > summary").all():
         summary.click()
     page.get_by_role("button", name="More for step 2").click()
@@ -70,7 +70,7 @@ def test_it_fits_a_phone(house: Open, new_page: NewPage):
     page.get_by_text("Settings").tap()
     fits("settings")
     ask(page, "How do I draw a snowman with a remarkablylonghatnamethatnobodywouldeverwriteinoneword?")
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     page.locator("#step-2 summary").tap()
     page.get_by_role("button", name="More for step 2").tap()
     fits("document")

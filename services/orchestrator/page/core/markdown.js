@@ -6,6 +6,7 @@ import { lexer } from "../vendor/marked.js";
 
 const LONGEST = 20_000; // characters: beyond, it is no instruction, and is shown as it was written
 const DEEPEST = 12; // lists in lists and quotes in quotes; beyond, as it was written
+const RUNS = /^\s*(javascript|vbscript|file|data):/i; // shown as written: a reader may see what was tried
 const NAMED = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0" };
 
 /** [{kind, runs | blocks, start}]: paragraph, heading and code have runs [{text, bold, italic, code, href, line}], list,
@@ -60,7 +61,8 @@ function runOf(token, style) {
     case "br":
       return [{ ...style, text: "", line: true }];
     case "link":
-      return runsOf(token.tokens, isWeb(token.href) ? { ...style, href: token.href } : style);
+      if (RUNS.test(decoded(token.href))) return [{ ...style, text: token.raw }];
+      return runsOf(token.tokens, isWeb(decoded(token.href)) ? { ...style, href: decoded(token.href) } : style);
     case "image":
       return [{ ...style, text: decoded(token.text) }];
     case "html":
