@@ -82,8 +82,9 @@ def views(browser: Browser, url: str, out: Path) -> None:
 
 
 def watched(page: Page, url: str, path: Path) -> None:
-    """A step while it is drawn again, of a document that is drawn slowly: with as many denoising steps as the API
-    allows. Whether the critic refuses something is the models' to say: asked with a few seeds, then the old picture stays."""
+    """A step while it is drawn again, of a document that is drawn slowly, with as many denoising steps as the API
+    allows. Whether the critic refuses something is the models' to say: a few seeds are tried, then the old picture
+    stays."""
     for seed in range(1, SEEDS + 1):
         page.goto(url)
         ask(page, REFUSED, seed=seed, num_inference_steps=SLOW)

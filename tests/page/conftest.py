@@ -33,6 +33,8 @@ from tests.servers.serve import served
 
 PROMPTS = ("a white ball at b3", "a red hat at b2", None)
 VERDICTS = (ACCEPT, revise("a white ball at b3 with a red hat at b2"), ACCEPT)
+LIGHT = ("--disable-gpu", "--in-process-gpu", "--renderer-process-limit=1", "--disable-site-isolation-trials")
+"""Few processes: starting one costs more than most pages here."""
 Open = Callable[..., str]
 NewPage = Callable[..., Page]
 
@@ -58,7 +60,7 @@ def browser() -> Iterator[Browser]:
     if not found:
         pytest.skip("no browser here: install chromium, or name one by CHROMIUM")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", *LIGHT])
         yield launched
         launched.close()
 

@@ -280,10 +280,19 @@ def test_markdown_is_read_as_the_exports_read_it(run_node: Run):
 
 def test_only_web_addresses_are_links(run_node: Run):
     texts = [
-        "[a](javascript:alert(1))", "[a](JaVaScRiPt:alert(1))", "[a](data:text/html,x)", "[a](vbscript:x)", "[a](//x.example)",
-        "[a](&#106;avascript:alert(1))", "[a](java\nscript:x)", "[a](/interleave)", "[a](#/history)", "[a](https://)", "<javascript:alert(1)>",
+        "[a](javascript:alert(1))",
+        "[a](JaVaScRiPt:alert(1))",
+        "[a](data:text/html,x)",
+        "[a](vbscript:x)",
+        "[a](//x.example)",
+        "[a](&#106;avascript:alert(1))",
+        "[a](java\nscript:x)",
+        "[a](/interleave)",
+        "[a](#/history)",
+        "[a](https://)",
+        "<javascript:alert(1)>",
         "[a]: javascript:x\n\n[a]",
-    ]  # fmt: skip
+    ]
     script = 'import { prose } from "./core/markdown.js"; answer(given.map((each) => JSON.stringify(prose(each))));'
     assert [each for each in run_node(script, texts) if '"href"' in each] == []
     assert '"href":"http://example.org/"' in run_node(script, ["[a](http://example.org/)"])[0]
@@ -291,9 +300,19 @@ def test_only_web_addresses_are_links(run_node: Run):
 
 def test_hostile_markdown_ends_soon(run_node: Run):
     texts = [
-        ">" * 15_000, "- " * 8_000, "*a " * 6_000, "[" * 15_000, "`" * 15_000, "_*" * 9_000, "![" * 9_000, "<" * 19_000,
-        "\n".join("  " * depth + "- x" for depth in range(190)), "x" * 200_000, "&#xffffff; &#0; &nope;", "[a](" * 4_000,
-    ]  # fmt: skip
+        ">" * 15_000,
+        "- " * 8_000,
+        "*a " * 6_000,
+        "[" * 15_000,
+        "`" * 15_000,
+        "_*" * 9_000,
+        "![" * 9_000,
+        "<" * 19_000,
+        "\n".join("  " * depth + "- x" for depth in range(190)),
+        "x" * 200_000,
+        "&#xffffff; &#0; &nope;",
+        "[a](" * 4_000,
+    ]
     script = """
 import { prose } from "./core/markdown.js";
 answer(given.map((each) => { const start = performance.now(); prose(each); return performance.now() - start; }));
@@ -313,9 +332,15 @@ answer(given.map((fields) => {
 """
     plain = [["prompt", "x"], ["num_inference_steps", ""], ["webhook", ""], ["webhook_events", "finished"]]
     full = [
-        ["prompt", "x"], ["num_inference_steps", "8"], ["guidance_scale", "0"], ["max_seconds", "90.5"], ["max_draws", "4"],
-        ["webhook", " https://a.example/told "], ["webhook_events", "finished"], ["webhook_events", "drawn"],
-    ]  # fmt: skip
+        ["prompt", "x"],
+        ["num_inference_steps", "8"],
+        ["guidance_scale", "0"],
+        ["max_seconds", "90.5"],
+        ["max_draws", "4"],
+        ["webhook", " https://a.example/told "],
+        ["webhook_events", "finished"],
+        ["webhook_events", "drawn"],
+    ]
     found = run_node(script, [plain, full])
     assert found[0] == {"prompt": "x"}
     assert found[1] == {
