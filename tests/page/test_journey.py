@@ -120,6 +120,7 @@ def test_two_tabs_show_the_same(house: Open, new_page: NewPage):
     for page in (one, two):
         done(page)
     assert [each[:2] for each in shown(one)] == [each[:2] for each in shown(two)]
+    one.bring_to_front()  # a browser draws a tab behind others once a second
     one.get_by_role("button", name="Redraw step 1").click()
     one.get_by_role("dialog").get_by_role("button", name="Redraw").click()
     expect(two.locator("#step-1 .outcome")).to_contain_text("drawn 2 times")  # the ended tab noticed
