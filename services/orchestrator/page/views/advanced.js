@@ -8,7 +8,7 @@ import { Field } from "./dialogs.js";
 export function Advanced() {
   return html`<details class="settings wide"><summary>Advanced</summary><div class="grid">
     <${Field} label="Denoising steps" hint="up to 200"><input type="number" name="num_inference_steps" min="1" max="200" placeholder="the model’s own" /><//>
-    <${Field} label="Guidance" hint="0 to 50: how closely a drawing follows its words"><input type="number" name="guidance_scale" min="0" max="50" step="any" placeholder="the model’s own" /><//>
+    <${Field} label="Guidance" hint="0 to 50"><input type="number" name="guidance_scale" min="0" max="50" step="any" placeholder="the model’s own" /><//>
     <${Field} label="Time in all" hint="seconds, at most"><input type="number" name="max_seconds" min="0.1" step="any" placeholder="no limit" /><//>
     <${Field} label="Webhook" hint="an address that is told, signed" className="wide"><input type="url" name="webhook" maxlength="2000" pattern="https?://.+" title="an address that begins with https:// or http://" placeholder="https://…" /><//>
     <fieldset class="wide"><legend>The webhook is told when</legend><div class="choices">
