@@ -23,7 +23,11 @@ NOT_LOCKED = ("torch", "vllm")
 def required(extras: Iterable[str]) -> list[str]:
     """The requirements of the project with these extras."""
     project = tomllib.loads(PYPROJECT.read_text())["project"]
-    return [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    wanted = list(project["dependencies"])
+    for line in (line for extra in extras for line in project["optional-dependencies"][extra]):
+        own = Requirement(line)
+        wanted += required(own.extras) if own.name == project["name"] else [line]  # an extra may contain another one
+    return list(dict.fromkeys(wanted))
 
 
 def locked(lines: Iterable[str]) -> dict[str, str]:

@@ -275,7 +275,6 @@ def pictures() -> Iterator[Hostile]:
 
 IDS = (
     "run_no",
-    "..",
     "%2e%2e",
     "..%2f..%2fetc%2fpasswd",
     "run_%00",
@@ -353,7 +352,6 @@ def places(run: str, image: str) -> Iterator[Hostile]:
             f"events since {last[:8]!r}", "GET", f"/interleave/{run}/events", headers=((b"Last-Event-ID", last),)
         )
     for path in (
-        "/",
         "/admin",
         "/.env",
         "//interleave",
