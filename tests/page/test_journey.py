@@ -269,6 +269,7 @@ def test_the_keyboard_is_enough(house: Open, new_page: NewPage):
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("next step")
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)  # letters are silent while it is open
     page.keyboard.press("j")
     page.keyboard.press("j")
     expect(page.locator("#step-2")).to_be_focused()
