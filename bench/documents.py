@@ -1,12 +1,12 @@
 """Seconds a document: our loop beside the method's sequential one, on the same stand-ins, and beside the floor that no
 loop can go below. `make bench`; the result is bench/results/documents.json and its picture.
 
-Ours is the loop as it is served (`Runs`, leases, a journal on disk), without HTTP between the rooms; the baseline has no
-journal and so no time of its own. The models' seconds are `latencies` times `pace`, and what was measured is divided by it
-again: what the orchestrator itself takes counts 1 / pace times here, so it is over-, never understated. Every document is
-made by the baseline, without and with speculation, one after the other, with the same verdicts.
-Deliberately not here: many documents on the same workers (`throughput`), and the orchestrator's own time (`overhead`).
-"""
+Ours is the loop as it is served (`Runs`, leases, a journal on disk), without HTTP between the rooms; the baseline has
+no journal and so no time of its own. The models' seconds are `latencies` times `pace`, and what was measured is
+divided by it again: what the orchestrator itself takes counts 1 / pace times here, so it is over-, never understated.
+Every document is made by the baseline, without and with speculation, one after the other, with the same verdicts.
+Deliberately not here: many documents on the same workers (`throughput`), and the orchestrator's own time
+(`overhead`)."""
 
 from __future__ import annotations
 
@@ -113,7 +113,8 @@ async def by_ours(case: Case, document: int, pace: float, journal: Told, *, spec
         journal.ended.clear()
         began = time.perf_counter()
         run_id = await runs.start(asking(document, case.acceptance, case.steps))
-        await asyncio.wait_for(journal.ended.wait(), END_SECONDS)
+        async with asyncio.timeout(END_SECONDS):
+            await journal.ended.wait()
         seconds = (time.perf_counter() - began) / pace
         await runs.close()
     if (await journal.run(run_id)).status is not Status.SUCCEEDED:
@@ -204,7 +205,8 @@ async def measure(
 def _print(row: dict[str, Any], at: float) -> None:
     print(
         f"{at:6.0f} s  {row['profile']:6} {row['steps']:2} steps at {row['acceptance']:.2f}"
-        f" {'speculating' if row['speculate'] else '':11}: {row['seconds']['p50']:6.1f} s (p95 {row['seconds']['p95']:6.1f})"
+        f" {'speculating' if row['speculate'] else '':11}: {row['seconds']['p50']:6.1f} s"
+        f" (p95 {row['seconds']['p95']:6.1f})"
         f"  baseline x {row['ratio_to_baseline']:.2f}  floor x {row['ratio_to_floor']:.2f}"
         f"  draws {row['draws']} (pictures {row['pictures_drawn']})",
         flush=True,

@@ -5,8 +5,8 @@ Nobody has measured these here: they are computed for an H100 (989 TFLOP/s BF16 
 steps, and stand for an honest order of magnitude. A drawing is compute-bound: its TFLOP over 60% of the roof.
   text-to-image  4B: 139 TFLOP -> 0.24 s   9B: 302 -> 0.51 s
   edit, 1 ref.   4B: 307 -> 0.52 s         9B: 645 -> 1.09 s
-  9B with the reference's keys and values reused: the first of the four denoising steps is an edit's (645 / 4 = 161), the
-  other three a text-to-image's (3 x 302 / 4 = 227) and a tenth more for attending to what is kept: 411 -> 0.69 s.
+  9B with the reference's keys and values reused: the first of the four denoising steps is an edit's (645 / 4 = 161),
+  the other three a text-to-image's (3 x 302 / 4 = 227) and a tenth more for attending to what is kept: 411 -> 0.69 s.
 A language model of 8B decodes memory-bound: 250 tokens in 1.8 s in BF16 are 7.2 ms a token; FP8 halves the weights'
 bytes, not the cache's and the launches': 4 ms. Both pictures are prefilled in 0.09 s (FP8: 0.06).
 A plan is about 1,300 tokens for 8 steps: 162 a step, each a step's object, the first closed after an eighth of it.

@@ -1,11 +1,10 @@
-"""The orchestrator's own time for each event, on SQLite and on Postgres, and what 500 runs at once in one process weigh.
-`make bench`; the result is bench/results/overhead.json.
+"""The orchestrator's own time for each event, on SQLite and on Postgres, and what 500 runs at once in one process
+weigh. `make bench`; the result is bench/results/overhead.json.
 
-The models answer at once, so all that is left is the loop's own work: claiming, recording, and what the journal waits for
-the disk. `cpu_ms`: this process' processor time (SQLite's own work is in it, Postgres' is not); `ms`: by the clock, a run
-alone, the followers of a run not counted. Memory is the whole process': its peak while all runs are under way.
-Deliberately not here: HTTP between the rooms, and calls of the API (`load`).
-"""
+The models answer at once, so all that is left is the loop's own work: claiming, recording, and what the journal waits
+for the disk. `cpu_ms`: this process' processor time (SQLite's own work is in it, Postgres' is not); `ms`: by the
+clock, a run alone, the followers of a run not counted. Memory is the whole process': its peak while all runs are
+under way. Deliberately not here: HTTP between the rooms, and calls of the API (`load`)."""
 
 from __future__ import annotations
 
@@ -119,6 +118,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as home:
         result["sqlite"] = asyncio.run(an_event(f"sqlite:///{home}/journal.db", chosen.documents))
         print("sqlite", result["sqlite"], flush=True)
+        Path(home).chmod(0o755)  # Postgres runs as another user where this is root's
         place = Path(home) / "postgres"
         place.mkdir()
         server = PostgresServer(place)

@@ -1,9 +1,8 @@
 """The baseline: the loop as the method's released code runs it, one thing after the other. For comparison only.
 
-The plan to its end; then each step is drawn, judged to the critic's last token, and drawn again where it was refused, from
-the critic's prompt; one seed for everything; when the attempts are used up the last one is kept. It records nothing and
-survives nothing, so all its time is the models' own. Never imported outside bench/.
-"""
+The plan to its end; then each step is drawn, judged to the critic's last token, and drawn again where it was refused,
+from the critic's prompt; one seed for everything; when the attempts are used up the last one is kept. It records
+nothing and survives nothing, so all its time is the models' own. Never imported outside bench/."""
 
 from __future__ import annotations
 
@@ -43,7 +42,9 @@ async def _step(
     while True:
         number += 1
         references = (before,) if before else ()
-        job = ImageJob(prompt=prompt, references=references, seed=request.seed, size=request.size, params=request.params)
+        job = ImageJob(
+            prompt=prompt, references=references, seed=request.seed, size=request.size, params=request.params
+        )
         image = (await generator.draw(job)).image
         judged = await critic.judge(Critique(prompt=asked, last_prompt=prompt, before=before, after=image))
         if judged.verdict.outcome is not Outcome.REVISE or number == request.max_attempts:

@@ -1,10 +1,10 @@
 """Stand-ins with a GPU house's latencies, behind the loop's own ports: they sleep as long as the models would work.
 
-One GPU writes for planner and critic (`LanguageGpu`); each of the generator's workers draws one picture at a time. Speculative
-jobs are begun only while no normal one waits, give way to one at a denoising step, and stop there when nobody wants them
-any more, as in services/generator_service. What is accepted is drawn by lot once for each (document, step, attempt), so
-every loop meets the same verdicts. Deliberately not here: how long things take (`latencies`).
-"""
+One GPU writes for planner and critic (`LanguageGpu`); each of the generator's workers draws one picture at a time.
+Speculative jobs are begun only while no normal one waits, give way to one at a denoising step, and stop there when
+nobody wants them any more, as in services/generator_service. What is accepted is drawn by lot once for each
+(document, step, attempt), so every loop meets the same verdicts. Deliberately not here: how long things take
+(`latencies`)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class Lots(NamedTuple):
 
 
 class LanguageGpu:
-    """Writes tokens; more answers at the same time slow each other a little. `cards`: so many GPUs share the answers."""
+    """Writes tokens; more answers at the same time slow each other a little. `cards`: so many GPUs share the
+    answers."""
 
     def __init__(self, profile: Profile, *, cards: int = 1) -> None:
         self._profile, self._cards, self._writing = profile, cards, 0
@@ -140,9 +141,7 @@ class StandInGenerator:
 
     def _waiting(self, *, normal: bool) -> list[_Wanted]:
         return [
-            each
-            for each in self._jobs.values()
-            if each.normal is normal and not each.begun and not each.ended.done()
+            each for each in self._jobs.values() if each.normal is normal and not each.begun and not each.ended.done()
         ]
 
     async def _work(self) -> None:

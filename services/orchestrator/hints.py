@@ -1,4 +1,4 @@
-"""A run's hints to the generator: given beside the run, which never waits for one, and none outlives the run's work: one
+"""A run's hints to the generator: given beside the run, which never waits for one. None outlives the run's work: one
 that is canceled, ends early or is dropped leaves no drawing behind that nobody waits for.
 
 Deliberately not here: when to give a hint and when a refusal withdraws it (`loop`).

@@ -16,10 +16,8 @@ FAST = PROFILES[2].paced(0.002)
 
 def test_two_documents_make_a_row_for_each_way(tmp_path: Path):
     out = tmp_path / "documents.json"
-    documents.main(
-        ["--documents", "2", "--pace", "0.02", "--lanes", "2", "--profile", "4b", "--steps", "3"]
-        + ["--acceptance", "0.7", "--out", str(out)]
-    )
+    asked = "--documents 2 --pace 0.02 --lanes 2 --profile 4b --steps 3 --acceptance 0.7"
+    documents.main([*asked.split(), "--out", str(out)])
     plain, guessing = json.loads(out.read_text())["rows"]
     assert (plain["speculate"], guessing["speculate"]) == (False, True)
     assert plain["draws"] == guessing["draws"] == plain["pictures_drawn"]
