@@ -40,11 +40,12 @@ class Told(Journal):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self.ended = asyncio.Event()
+        self.ended, self.ends = asyncio.Event(), 0
 
     async def append(self, run_id: str, event: Event, *, fence: int | None = None) -> Recorded:
         recorded = await super().append(run_id, event, fence=fence)
         if isinstance(event, Finished):
+            self.ends += 1
             self.ended.set()
         return recorded
 

@@ -66,7 +66,7 @@ class StandInPlanner:
 
     async def plan(self, brief: Brief, *, seed: int = 0, max_steps: int = 25) -> AsyncGenerator[Step | Planning, None]:
         written: list[Step] = []
-        for index in range(1, self._steps + 1):
+        for index in range(1, min(self._steps, max_steps) + 1):
             await self._gpu.write(PLAN_TOKENS_A_STEP)
             written.append(Step(index=index, instruction=f"step {index}", prompt=f"{brief.prompt} {index} 1"))
             yield written[-1]

@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = argparse.ArgumentParser(prog="python -m bench.throughput", description=__doc__)
     asked.add_argument("--repeats", type=int, default=3)
     asked.add_argument("--rounds", type=int, default=4, help="documents in each place, one after the other")
-    asked.add_argument("--pace", type=float, default=0.25, help="the models' seconds are multiplied by it")
+    asked.add_argument("--pace", type=float, default=0.3, help="the models' seconds are multiplied by it")
     asked.add_argument("--out", type=Path, default=Path("bench/results/throughput.json"))
     chosen = asked.parse_args(argv)
     rows = asyncio.run(measure(PROFILES[0], chosen.repeats, chosen.rounds, chosen.pace))
