@@ -67,7 +67,7 @@ ON_POSTGRES = [
         no_worker_until_the_end,
         ["before claim", "mid-draw"],
         settings={"ORCHESTRATOR__PATIENCE_SECONDS": "6"},
-        problem="unavailable",
+        problem="nobody_draws",
     ),
     Trial(
         "run kills its orchestrators",

@@ -79,6 +79,8 @@ class NobodyDraws(Unavailable):
     """The generator answers, and has no live worker. The member `waited` says for how many seconds one was waited
     for."""
 
+    code = "nobody_draws"
+
 
 class RateLimited(InterleaveError):
     """A limit over time is reached. The member `retry_after` says in how many seconds there is room again."""

@@ -118,7 +118,7 @@ OVERVIEW = Board(
             "Why slow?",
             (
                 Panel("Where the time goes", "Seconds of each second, by phase: the tallest one is the one to look at (step latency board).", (Query(f"sum by (phase) (rate({STEP}_sum[$__rate_interval]))", "{{phase}}"),), "s", width=8),
-                Panel("Waiting for absent services", "Seconds that runs waited, a second.", (Query("sum by (service) (rate(interleavethinker_waited_seconds_total[$__rate_interval]))", "{{service}}"),), "s", width=8),
+                Panel("Waiting for absent services", "Seconds that runs waited, a second.", (Query("sum by (wanted) (rate(interleavethinker_waited_seconds_total[$__rate_interval]))", "{{wanted}}"),), "s", width=8),
                 Panel("Runs taken over", "From replicas that fell silent.", (Query("sum(increase(interleavethinker_takeovers_total[$__rate_interval]))", "take-overs"),), width=4),
                 Panel("Hints", "Speculative drawings: given, used, withdrawn.", (per_second("interleavethinker_hints_total", "outcome"),), "reqps", width=4),
             ),

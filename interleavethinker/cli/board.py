@@ -6,6 +6,7 @@ Drawn anew several times a second from the document so far; it asks nothing.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.markup import escape
@@ -83,7 +84,7 @@ class Board:
 
     def _share(self) -> str:
         """How far the drawing is, where the service tells."""
-        told = self.told or {}
+        told: Mapping[str, object] = self.told or {}
         done, of = told.get("done"), told.get("of")
         if isinstance(done, int) and isinstance(of, int) and of > 0:
             return f" {100 * done // of} %"
@@ -112,7 +113,8 @@ class Board:
 
     def _left(self, done: int, total: int) -> float | None:
         """Seconds: the service's estimate, else by what the steps took that were finished while this was looked at."""
-        run = (self.told or {}).get("run")
+        told: Mapping[str, object] = self.told or {}
+        run = told.get("run")
         if isinstance(run, dict) and isinstance(run.get("remaining_estimate"), int | float) and not self._ended:
             return float(run["remaining_estimate"])
         seen = done - (self._done_before or 0)

@@ -14,6 +14,7 @@ from interleavethinker.cli.options import (
     REACH,
     SHAPE,
     ApiKey,
+    Characters,
     Critic,
     Generator,
     Json,
@@ -27,6 +28,7 @@ from interleavethinker.cli.options import (
     Request,
     Seed,
     Size,
+    Style,
     Url,
 )
 
@@ -51,6 +53,8 @@ def run(
     reference: References = [],  # noqa: B006
     size: Size = None,
     generator: Generator = None,
+    style: Style = "",
+    characters: Characters = "",
     max_attempts: MaxAttempts = 5,
     max_steps: MaxSteps = None,
     max_draws: MaxDraws = None,
@@ -62,8 +66,7 @@ def run(
     wishes = {
         "seed": seed, "critic": critic, "images": image, "references": reference, "size": options.size(size),
         "max_attempts": max_attempts, "max_steps": max_steps, "budget": options.budget(max_draws, max_seconds),
-        "generator": generator,
-        "review_plan": review,
+        "generator": generator, "style": style or None, "characters": characters or None, "review_plan": review,
     }  # fmt: skip
     wish = sys.stdin.read().strip() if request == "-" else request
     if local:

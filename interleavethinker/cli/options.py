@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -54,6 +54,8 @@ Size = Annotated[
     str | None,
     typer.Option(metavar="WIDTHxHEIGHT", help="of the pictures, in pixels", rich_help_panel=SHAPE),
 ]
+Style = Annotated[str, typer.Option(help="how all pictures look, in words", rich_help_panel=SHAPE)]
+Characters = Annotated[str, typer.Option(help="who is in the pictures, in words", rich_help_panel=SHAPE)]
 MaxAttempts = Annotated[
     int, typer.Option(help="drawings per step, the first one included", min=1, max=20, rich_help_panel=LIMITS)
 ]
@@ -63,10 +65,28 @@ MaxSeconds = Annotated[
     float | None, typer.Option(help="time in the queue not counted", min=0.1, rich_help_panel=LIMITS)
 ]
 
+StepNumber = Annotated[int, typer.Argument(metavar="STEP", help="the step's number, as `show` has it", min=1)]
+OtherSeed = Annotated[int | None, typer.Option("--seed", help="another one", min=0)]
+OtherAttempts = Annotated[
+    int | None, typer.Option("--max-attempts", help="drawings per step, the first one included", min=1, max=20)
+]
+OtherCritic = Annotated[Mode | None, typer.Option("--critic", help="another strictness")]
+Later = Annotated[
+    Literal["stale", "redraw"], typer.Option(help="the steps after it: only marked as stale, or redrawn as well")
+]
+OwnReferences = Annotated[
+    list[Path], typer.Option("--reference", help="a picture that this step's drawings are given; may be given again")
+]
+
 
 def budget(max_draws: int | None, max_seconds: float | None) -> dict[str, float] | None:
     given = {"max_draws": max_draws, "max_seconds": max_seconds}
     return {name: value for name, value in given.items() if value is not None} or None
+
+
+def given(**options: object) -> dict[str, Any]:
+    """Those that were given: neither None nor an empty list."""
+    return {name: value for name, value in options.items() if value not in (None, [])}
 
 
 def size(text: str | None) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""The stack that a command talks to, and the run that it is about."""
+"""The stack that a command talks to, and the run and the step that it is about."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
+
 from interleavethinker.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
-    from interleavethinker.client import Client, Run
+    from interleavethinker.client import Client, Run, RunDocument, RunStep
 
 NOBODY = (
     "nothing answers at {url}: start a stack with `interleavethinker serve`, name one with --url, or add --local to "
@@ -41,3 +43,11 @@ def run_of(client: Client, name: str) -> Run:
     for run in client.runs(page=1):
         return run
     raise NotFound("there is no run yet")
+
+
+def step_of(document: RunDocument, number: int, *, hint: str = "STEP") -> RunStep:
+    """The one that readers see under this number. Raises typer.BadParameter."""
+    try:
+        return document.step(number)
+    except KeyError as error:
+        raise typer.BadParameter(str(error.args[0]), param_hint=hint) from error

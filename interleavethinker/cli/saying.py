@@ -25,6 +25,12 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
+def stale(document: Document) -> str:
+    """What a change left behind, as the end of a line; empty where that is nothing."""
+    left = [str(entry.number) for entry in document.steps if entry.stale]
+    return f"; drawn from what no longer stands: {', '.join(left)}" if left else ""
+
+
 def outline(document: Document, written: Path | None) -> dict[str, Any]:
     """What a program wants to know of a run that has ended; `show --json` has all of it."""
     return {

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from interleavethinker.cli import looking, making, measuring, serving, working
+from interleavethinker.cli import arranging, looking, making, measuring, rewording, serving, sharing, varying, working
 
 EPILOG = (
     "Exit codes: 0 well, 1 failed or an error, 2 wrong usage, 3 cut short, 4 nobody answers, 130 canceled. "
@@ -73,6 +73,13 @@ app.command(rich_help_panel=CHANGE)(working.redraw)
 app.command(rich_help_panel=CHANGE)(working.keep)
 app.command(rich_help_panel=CHANGE)(working.resume)
 app.command(rich_help_panel=CHANGE)(working.cancel)
+app.command(rich_help_panel=CHANGE)(varying.branch)
+app.command("continue", rich_help_panel=CHANGE)(varying.continue_)
+app.command(rich_help_panel=CHANGE)(rewording.edit)
+app.command(rich_help_panel=CHANGE)(rewording.insert)
+app.command(rich_help_panel=CHANGE)(arranging.arrange)
+app.command(rich_help_panel=CHANGE)(arranging.pin)
+app.command(rich_help_panel=CHANGE)(sharing.share)
 app.command(rich_help_panel=TEND)(serving.serve)
 app.command("up", rich_help_panel=TEND, help="The same as `serve`.")(serving.serve)
 app.command(rich_help_panel=TEND)(serving.mcp)

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from interleavethinker.cli import options
-from interleavethinker.cli.options import ApiKey, Json, MaxDraws, MaxSeconds, MaybeOut, Run, Url
+from interleavethinker.cli.options import (
+    ApiKey,
+    Json,
+    Later,
+    MaxDraws,
+    MaxSeconds,
+    MaybeOut,
+    OtherAttempts,
+    OtherSeed,
+    OwnReferences,
+    Run,
+    StepNumber,
+    Url,
+)
 
 if TYPE_CHECKING:
-    from interleavethinker.client import RunDocument, RunStep
-
-StepNumber = Annotated[int, typer.Argument(metavar="STEP", help="the step's number", min=1)]
+    from interleavethinker.client.asking import Redrawing
 
 
 def redraw(
     run: Run,
     step: StepNumber,
     prompt: Annotated[str | None, typer.Option(help="in place of the plan's")] = None,
-    seed: Annotated[int | None, typer.Option(min=0)] = None,
-    max_attempts: Annotated[int | None, typer.Option(min=1, max=20)] = None,
+    seed: OtherSeed = None,
+    max_attempts: OtherAttempts = None,
+    reference: OwnReferences = [],  # noqa: B006 - typer wants a list
     max_draws: MaxDraws = None,
     max_seconds: MaxSeconds = None,
-    later: Annotated[
-        Literal["stale", "redraw"], typer.Option(help="the steps after it: only marked as stale, or redrawn as well")
-    ] = "stale",
+    later: Later = "stale",
     out: MaybeOut = None,
     url: Url = None,
     api_key: ApiKey = None,
@@ -33,19 +43,17 @@ def redraw(
 ) -> None:
     """Have a step of a finished run drawn again."""
     from interleavethinker.cli.following import check_out, follow
-    from interleavethinker.cli.reaching import client_of, run_of
-    from interleavethinker.client.asking import Redrawing
+    from interleavethinker.cli.reaching import client_of, run_of, step_of
 
-    given = {
-        "prompt": prompt, "seed": seed, "max_attempts": max_attempts, "later": later,
-        "budget": options.budget(max_draws, max_seconds),
-    }  # fmt: skip
-    wishes: Redrawing = {name: value for name, value in given.items() if value is not None}  # type: ignore[assignment]
+    wishes: Redrawing = options.given(  # type: ignore[assignment]
+        prompt=prompt, seed=seed, max_attempts=max_attempts, later=later, references=reference,
+        budget=options.budget(max_draws, max_seconds),
+    )  # fmt: skip
     check_out(out)
     with client_of(url, api_key) as client:
         known = run_of(client, run)
         document = known.document()
-        meant = _step(document, step)
+        meant = step_of(document, step)
         past = list(known) if document.status.final else []
         code = follow(client, lambda: meant.redraw(**wishes), out, as_json=as_json, past=past)
     raise typer.Exit(code)
@@ -62,19 +70,17 @@ def keep(
 ) -> None:
     """Let another attempt at a step stand."""
     from interleavethinker.cli.following import check_out, write
-    from interleavethinker.cli.reaching import client_of, run_of
-    from interleavethinker.cli.saying import console, outline, print_json
+    from interleavethinker.cli.reaching import client_of, run_of, step_of
+    from interleavethinker.cli.saying import console, outline, print_json, stale
 
     check_out(out)
     with client_of(url, api_key) as client:
         document = run_of(client, run).document()
-        document = _step(document, step).keep(attempt)
+        document = step_of(document, step).keep(attempt)
         written = write(document, out) if out else None
     if as_json:
         return print_json(outline(document.value, written))
-    stale = [str(each.number) for each in document.steps if each.value.stale]
-    told = f"; drawn from what no longer stands: {', '.join(stale)}" if stale else ""
-    return console().print(f"step {step} keeps attempt {attempt}{told}")
+    return console().print(f"step {step} keeps attempt {attempt}{stale(document.value)}")
 
 
 def resume(
@@ -99,14 +105,6 @@ def resume(
         budget = Budget.model_validate(given) if given else None
         code = follow(client, lambda: known.resume(budget=budget), out, as_json=as_json, past=past)
     raise typer.Exit(code)
-
-
-def _step(document: RunDocument, number: int) -> RunStep:
-    """The one that readers see under this number. Raises typer.BadParameter."""
-    try:
-        return document.step(number)
-    except KeyError as error:
-        raise typer.BadParameter(str(error.args[0]), param_hint="STEP") from error
 
 
 def cancel(run: Run, url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Literal, TypedDict, cast
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -14,8 +14,39 @@ from interleavethinker.document import Document
 from interleavethinker.errors import InterleaveError
 from interleavethinker.events import Finished, Recorded, Resumed, Started, Status, StepReopened
 
-Progress = Mapping[str, Any]
-"""How far something is that is no event yet: the JSON of a `progress` message of the stream."""
+
+class Waited(TypedDict):
+    """What a run waits for: a place among the runs, or a worker that draws for it."""
+
+    what: Literal["turn", "worker"]
+    ahead: int
+    starts_in_seconds: float | None
+
+
+class RunProgress(TypedDict):
+    """How far the whole run is. Seconds; None where it is not known, or there is no limit."""
+
+    steps_finished: int
+    steps_planned: int
+    draws: int
+    max_draws: int | None
+    elapsed: float
+    remaining_estimate: float | None
+
+
+class Progress(TypedDict):
+    """How far the drawing under way is: the JSON of a `progress` message of the stream. `done` denoising steps `of`
+    all, 0 where that is not known; `preview`: the URL of a small picture, another one for each; `step` and `number`
+    (the attempt) are None while the run waits for its turn."""
+
+    step: int | None
+    number: int | None
+    done: int
+    of: int
+    preview: str | None
+    waiting: Waited | None
+    run: RunProgress
+
 
 RECORDED: TypeAdapter[Recorded] = TypeAdapter(Recorded)
 
@@ -96,7 +127,7 @@ class Following:
             return None
         if frame.event == "progress":
             told = from_json(frame.data)
-            return told if isinstance(told, dict) else None
+            return cast(Progress, told) if isinstance(told, dict) else None
         self.fruitless = 0
         try:
             recorded = RECORDED.validate_json(frame.data, extra="ignore")

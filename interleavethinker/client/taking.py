@@ -1,4 +1,4 @@
-"""A document taken away: saved, exported, shown in a notebook. No call is made here but `fetch_now`'s."""
+"""A document taken away: saved, exported, shown in a notebook. No call is made here."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-import httpx2
-
 from interleavethinker import http
-from interleavethinker.client import answers
-from interleavethinker.client.access import Access
 from interleavethinker.document import Document
 from interleavethinker.errors import NotInstalled
 from interleavethinker.events import Status
@@ -56,19 +52,9 @@ def can_save(path: Path) -> None:
             raise NotInstalled(f"{kind.label} needs the package {name}: pip install 'interleavethinker[exports]'")
 
 
-def fetch_now(document: Document, pictures: dict[str, bytes], access: Access) -> None:
-    """Put the pictures that stand into `pictures`, where they are not yet. For notebooks, which cannot wait."""
-    wanted = [each.image.digest for each in document.steps if each.image and each.image.digest not in pictures]
-    with httpx2.Client(base_url=access.url, headers=access.headers, timeout=access.timeouts()) as line:
-        for digest in wanted:
-            answer = line.get(f"/interleave/{document.run_id}/images/{digest}")
-            if not answer.is_success:
-                raise answers.error(answer.status_code, answer.headers, answer.content)
-            pictures[digest] = answer.content
-
-
 def notebook(document: Document, pictures: Mapping[str, bytes]) -> str:
-    """The document as a piece of HTML that needs nothing else: texts, and the pictures that stand, small."""
+    """The document as a piece of HTML that needs nothing else: texts, and the pictures that stand, small. The place of
+    one that is not among `pictures` says how it is fetched."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from interleavethinker.exports import view
@@ -79,8 +65,8 @@ def notebook(document: Document, pictures: Mapping[str, bytes]) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
 
-    def src(image: ImageRef) -> str:
-        return _small(pictures[image.digest])
+    def src(image: ImageRef) -> str | None:
+        return _small(pictures[image.digest]) if image.digest in pictures else None
 
     templates.filters.update(src=src, prose=prose)
     return templates.get_template("notebook.html.j2").render(

@@ -32,7 +32,7 @@ UNDER_WAY = Gauge("interleavethinker_runs_under_way", "Runs that this replica wo
 FOLLOWERS = Gauge("interleavethinker_followers", "Streams of events that this replica serves.")
 PREVIEWS = Counter("interleavethinker_previews_served", "Previews of drawings under way that callers were given.")
 THUMBNAILS = Counter("interleavethinker_thumbnails_made", "Pictures scaled down for callers.")
-WAITED = Counter("interleavethinker_waited_seconds", "Seconds that runs waited for an absent service.", ["service"])
+WAITED = Counter("interleavethinker_waited_seconds", "Seconds that runs waited for an absent service.", ["wanted"])
 
 # What has not happened yet is shown as zero, not as absent: a first failure is a rise that an alert sees.
 for _status in Status:

@@ -306,4 +306,30 @@ def test_a_key_and_the_address_come_from_the_environment(kind: str, tmp_path: Pa
             assert run.wait().status is Status.SUCCEEDED
         monkeypatch.setenv("INTERLEAVETHINKER_API_KEY", key)
         with either.client(kind) as client:
-            assert "<img" in client.run(run.id).document()._repr_html_()
+            assert client.run(run.id).document().pictures()
+
+
+def test_a_notebook_shows_what_may_be_fetched_in_it(kind: str, url: str):
+    asked: list[str] = []
+
+    class Line(httpx2.HTTPTransport if kind == "sync" else httpx2.AsyncHTTPTransport):  # type: ignore[misc]
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            asked.append(request.url.path)
+            return super().handle_request(request)
+
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            asked.append(request.url.path)
+            return await super().handle_async_request(request)
+
+    with either.client(kind, url, transport=Line()) as client:
+        document = client.interleave(PROMPT).wait()
+        asked.clear()
+        page = document._repr_html_()
+        pictures = [path for path in asked if "/images/" in path]
+        if kind == "sync":
+            assert (page.count("<img"), len(pictures)) == (2, 2), "over the client's own line, and only what stands"
+        else:
+            assert (page.count("await document.pictures()"), asked) == (2, []), "the event loop is not held up"
+            document.pictures()
+        page = document._repr_html_()
+        assert (page.count("<img"), page.count("not fetched yet")) == (2, 0)

@@ -29,6 +29,7 @@ NAMES = {
     "aclosing": "closing",
     "aiter_lines": "iter_lines",
     "apart_async": "apart",
+    "at_once_async": "at_once",
     "pause_async": "pause",
     "aread": "read",
 }

@@ -24,17 +24,21 @@ def orchestra(
     pause: float = 0.0,
     auth: Literal["off", "keys"] = "off",
     broken: Sequence[str] = (),
+    step_seconds: float | None = None,
     **more: Any,
 ) -> Iterator[str]:
     """Its URL. It makes three steps: one accepted at once, one redrawn, one in words only. `broken`: prompts that
-    cannot be drawn; `more`: settings."""
+    cannot be drawn; `step_seconds`: how long a denoising step takes; `more`: settings."""
     blobs = DirectoryBlobs(home / "blobs")
     settings = OrchestratorSettings(journal=f"sqlite:///{home}/journal.db", auth=auth, **more)
+    generator = FakeGenerator(blobs, pause=pause, broken=broken)
+    if step_seconds is not None:
+        generator.step_seconds = step_seconds
     app = create_app(
         settings,
         planner=FakePlanner(steps_of("a ball", "a red hat", None), pause=pause),
         critic=FakeCritic(VERDICTS, pause=pause),
-        generator=FakeGenerator(blobs, pause=pause, broken=broken),
+        generator=generator,
         blobs=blobs,
     )
     with serving(app) as url:

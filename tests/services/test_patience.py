@@ -143,7 +143,8 @@ async def test_without_a_worker_patience_runs_out_by_what_was_waited(tmp_path: P
     generator = Generator(tmp_path, 10_000, NobodyDraws("no generator worker is alive", waited=40.0))
     document = await made(tmp_path, Planner(0), Critic(0), generator, patience=60)
     assert document.status is Status.FAILED
-    assert document.problem and document.problem.retryable and "no generator worker is alive" in document.problem.detail
+    assert document.problem and (document.problem.code, document.problem.retryable) == ("nobody_draws", True)
+    assert "no generator worker is alive" in document.problem.detail
     assert 10_000 - generator.absent.left == 2
     assert len(generator.forgotten) == 1, "nobody waits for it any more"
 

@@ -145,6 +145,11 @@ class AsyncClient(AsyncEdits):
         """An encoded picture of the run, by its digest (`Document.images` has them all)."""
         return await self._wire.call("GET", f"/interleave/{run_id}/images/{digest}")
 
+    async def preview(self, run_id: str, step: int, attempt: int) -> bytes:
+        """The latest small picture of an attempt that is being drawn, a JPEG; `step` by its index. Raises NotFound
+        before there is one, and soon after the drawing is done."""
+        return await self._wire.call("GET", f"/interleave/{run_id}/steps/{step}/attempts/{attempt}/preview")
+
     async def cancel(self, run_id: str) -> str:
         """End the run; `requested` or `already_done`. What it has finished stays readable."""
         return str(from_json(await self._wire.call("DELETE", f"/interleave/{run_id}"))["cancel"])

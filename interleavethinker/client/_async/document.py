@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from interleavethinker.client import taking
 from interleavethinker.client._async.step import AsyncRunStep
 from interleavethinker.client.answers import Share
-from interleavethinker.client.apart import apart_async
+from interleavethinker.client.apart import apart_async, at_once_async
 from interleavethinker.client.asking import Continuation, Insertion, Picture, Variations
 from interleavethinker.document import Document
 from interleavethinker.events import Problem, Status
@@ -74,7 +74,10 @@ class AsyncRunDocument:
 
     async def pictures(self) -> dict[str, bytes]:
         """Every picture by digest, encoded; each is fetched once."""
-        for digest in self.value.images:
+        return await self._fetched(self.value.images)
+
+    async def _fetched(self, digests: Iterable[str]) -> dict[str, bytes]:
+        for digest in digests:
             if digest not in self._pictures:
                 self._pictures[digest] = await self._client.image(self.id, digest)
         return self._pictures
@@ -115,7 +118,7 @@ class AsyncRunDocument:
         key: str | None = None,
         **wishes: Unpack[Variations],
     ) -> AsyncRun:
-        """A new run that shares the steps before step number `from_step` and draws the others itself."""
+        """A new run that shares the steps before the one with this index and draws the others itself."""
         return self._client.run(await self._client.branch(self.id, from_step, steps=steps, key=key, **wishes))
 
     async def continue_(self, prompt: str, *, key: str | None = None, **wishes: Unpack[Continuation]) -> AsyncRun:
@@ -123,6 +126,8 @@ class AsyncRunDocument:
         return self._client.run(await self._client.continue_(self.id, prompt, key=key, **wishes))
 
     def _repr_html_(self) -> str:
-        """What a notebook shows. Pictures that were not fetched yet are fetched at once, in a blocking call."""
-        taking.fetch_now(self.value, self._pictures, self._client.access)
+        """What a notebook shows. Pictures that were not fetched yet are fetched in it, where a call may wait; with
+        async it may not, and their place says how they are fetched."""
+        standing = [step.image.digest for step in self.steps if step.image]
+        at_once_async(self._fetched, standing)
         return taking.notebook(self.value, self._pictures)

@@ -62,9 +62,13 @@ class AsyncEdits:
         asked = body({"expires_in": expires_in})
         return Share.model_validate_json(await self._wire.call("POST", f"/interleave/{run_id}/share", json=asked))
 
-    async def unshare(self, run_id: str) -> None:
-        """End the link at once."""
-        await self._wire.call("DELETE", f"/interleave/{run_id}/share")
+    async def shared(self, run_id: str) -> Share:
+        """The run's link. Raises NotFound for a run that is not shared."""
+        return Share.model_validate_json(await self._wire.call("GET", f"/interleave/{run_id}/share"))
+
+    async def unshare(self, run_id: str) -> bool:
+        """End the link at once; whether there was one."""
+        return bool(from_json(await self._wire.call("DELETE", f"/interleave/{run_id}/share"))["revoked"])
 
     async def trace(self, run_id: str) -> dict[str, Any]:
         """Where the time went, raw answers of the models, and what it takes to make the same again."""

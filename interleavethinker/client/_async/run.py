@@ -71,6 +71,11 @@ class AsyncRun:
         """An encoded picture of the run."""
         return await self._client.image(self.id, digest)
 
+    async def preview(self, step: int, attempt: int) -> bytes:
+        """The latest small picture of what is being drawn, a JPEG: `progress` says which `step` and attempt that is.
+        Raises NotFound before there is one, and soon after the drawing is done."""
+        return await self._client.preview(self.id, step, attempt)
+
     async def trace(self) -> dict[str, Any]:
         """Where the time went, raw answers of the models, and what it takes to make the same again."""
         return await self._client.trace(self.id)

@@ -146,6 +146,11 @@ class Client(Edits):
         """An encoded picture of the run, by its digest (`Document.images` has them all)."""
         return self._wire.call("GET", f"/interleave/{run_id}/images/{digest}")
 
+    def preview(self, run_id: str, step: int, attempt: int) -> bytes:
+        """The latest small picture of an attempt that is being drawn, a JPEG; `step` by its index. Raises NotFound
+        before there is one, and soon after the drawing is done."""
+        return self._wire.call("GET", f"/interleave/{run_id}/steps/{step}/attempts/{attempt}/preview")
+
     def cancel(self, run_id: str) -> str:
         """End the run; `requested` or `already_done`. What it has finished stays readable."""
         return str(from_json(self._wire.call("DELETE", f"/interleave/{run_id}"))["cancel"])

@@ -3,14 +3,14 @@
 # Made from the file of this name in `_async` by `make client`: change that one.
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from interleavethinker.client import taking
 from interleavethinker.client._sync.step import RunStep
 from interleavethinker.client.answers import Share
-from interleavethinker.client.apart import apart
+from interleavethinker.client.apart import apart, at_once
 from interleavethinker.client.asking import Continuation, Insertion, Picture, Variations
 from interleavethinker.document import Document
 from interleavethinker.events import Problem, Status
@@ -75,7 +75,10 @@ class RunDocument:
 
     def pictures(self) -> dict[str, bytes]:
         """Every picture by digest, encoded; each is fetched once."""
-        for digest in self.value.images:
+        return self._fetched(self.value.images)
+
+    def _fetched(self, digests: Iterable[str]) -> dict[str, bytes]:
+        for digest in digests:
             if digest not in self._pictures:
                 self._pictures[digest] = self._client.image(self.id, digest)
         return self._pictures
@@ -116,7 +119,7 @@ class RunDocument:
         key: str | None = None,
         **wishes: Unpack[Variations],
     ) -> Run:
-        """A new run that shares the steps before step number `from_step` and draws the others itself."""
+        """A new run that shares the steps before the one with this index and draws the others itself."""
         return self._client.run(self._client.branch(self.id, from_step, steps=steps, key=key, **wishes))
 
     def continue_(self, prompt: str, *, key: str | None = None, **wishes: Unpack[Continuation]) -> Run:
@@ -124,6 +127,8 @@ class RunDocument:
         return self._client.run(self._client.continue_(self.id, prompt, key=key, **wishes))
 
     def _repr_html_(self) -> str:
-        """What a notebook shows. Pictures that were not fetched yet are fetched at once, in a blocking call."""
-        taking.fetch_now(self.value, self._pictures, self._client.access)
+        """What a notebook shows. Pictures that were not fetched yet are fetched in it, where a call may wait; with
+        async it may not, and their place says how they are fetched."""
+        standing = [step.image.digest for step in self.steps if step.image]
+        at_once(self._fetched, standing)
         return taking.notebook(self.value, self._pictures)

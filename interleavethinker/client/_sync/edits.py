@@ -59,9 +59,13 @@ class Edits:
         asked = body({"expires_in": expires_in})
         return Share.model_validate_json(self._wire.call("POST", f"/interleave/{run_id}/share", json=asked))
 
-    def unshare(self, run_id: str) -> None:
-        """End the link at once."""
-        self._wire.call("DELETE", f"/interleave/{run_id}/share")
+    def shared(self, run_id: str) -> Share:
+        """The run's link. Raises NotFound for a run that is not shared."""
+        return Share.model_validate_json(self._wire.call("GET", f"/interleave/{run_id}/share"))
+
+    def unshare(self, run_id: str) -> bool:
+        """End the link at once; whether there was one."""
+        return bool(from_json(self._wire.call("DELETE", f"/interleave/{run_id}/share"))["revoked"])
 
     def trace(self, run_id: str) -> dict[str, Any]:
         """Where the time went, raw answers of the models, and what it takes to make the same again."""

@@ -72,6 +72,11 @@ class Run:
         """An encoded picture of the run."""
         return self._client.image(self.id, digest)
 
+    def preview(self, step: int, attempt: int) -> bytes:
+        """The latest small picture of what is being drawn, a JPEG: `progress` says which `step` and attempt that is.
+        Raises NotFound before there is one, and soon after the drawing is done."""
+        return self._client.preview(self.id, step, attempt)
+
     def trace(self) -> dict[str, Any]:
         """Where the time went, raw answers of the models, and what it takes to make the same again."""
         return self._client.trace(self.id)
