@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from bench.documents import Told, asking
+from bench.documents import END_SECONDS, Told, asking
 from bench.latencies import PROFILES, percentile
 from bench.standins import LanguageGpu, StandInCritic, StandInGenerator, StandInPlanner
 from interleavethinker.events import Event, Recorded
@@ -57,7 +57,8 @@ async def an_event(url: str, documents: int) -> dict[str, Any]:
                 cpu, began = time.process_time(), time.perf_counter()
             journal.ended.clear()
             await runs.start(asking(number + 1, ACCEPTANCE, STEPS))
-            await journal.ended.wait()
+            async with asyncio.timeout(END_SECONDS):
+                await journal.ended.wait()
         count = len(journal.seconds)
         found = {
             "events": count,
