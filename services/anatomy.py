@@ -32,6 +32,7 @@ from interleavethinker import __version__, http
 from interleavethinker.errors import BadRequest, InterleaveError, Unauthenticated, Unavailable
 from interleavethinker.settings import InternalSettings, load_section
 from interleavethinker.telemetry import REQUEST_SECONDS, TASKS, configure_logging
+from services.reference import add_reference
 from services.strict import StrictRoute
 
 log = structlog.get_logger(__name__)
@@ -90,11 +91,14 @@ def service_app(
         description=description,
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
         middleware=_internal_door() if door is None else list(door),
         responses={"default": {"description": "What is wrong (RFC 9457)", "content": {http.PROBLEM_JSON: PROBLEM}}},
     )
     app.router.route_class = StrictRoute
     app.state.service = name
+    add_reference(app)
 
     @app.get("/livez", tags=["operation"])
     async def livez() -> dict[str, str]:

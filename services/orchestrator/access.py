@@ -13,17 +13,17 @@ from typing import Any, NamedTuple, Protocol
 
 from fastapi import Request, Security
 from fastapi.security import HTTPBearer
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interleavethinker import http
 from interleavethinker.errors import Forbidden, InterleaveError, NotFound, Unauthenticated
+from services import reference
 from services.anatomy import OPEN_PATHS, problem_response
 from services.orchestrator.links import Signer
 from services.orchestrator.page_files import is_page
 from services.orchestrator.rates import Rates
 from services.orchestrator.shares import Share, Shares
 
-DOCUMENTATION = frozenset({"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
 _LONGEST_ID = 40
 SHARED = re.compile(
     r"/share|/formats|/interleave/(?P<run>\w{1,40})"
@@ -73,7 +73,7 @@ class Door(Protocol):
 
 def is_open(path: str) -> bool:
     """Whether a path holds nothing of anyone's, so that no key is asked for."""
-    return path in OPEN_PATHS | DOCUMENTATION or is_page(path)
+    return path in OPEN_PATHS | reference.PATHS or is_page(path)
 
 
 class Gate:
@@ -95,6 +95,8 @@ class Gate:
                 return
             scope.setdefault("state", {})["caller"] = caller
             http.tenant.set(caller.tenant)
+            if caller.linked:
+                send = _telling_nobody(send)
         await self.app(scope, receive, send)
 
     async def _caller(self, request: Request) -> Caller:
@@ -128,6 +130,17 @@ class Gate:
             if caller := await door.caller(bearer.strip()):
                 return caller
         raise Unauthenticated("this is no key or token that is known here")
+
+
+def _telling_nobody(send: Send) -> Send:
+    """With word to browsers that no other server shall hear of this address: it opens something by itself."""
+
+    async def told(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"referrer-policy", b"no-referrer")]
+        await send(message)
+
+    return told
 
 
 def _share_token(request: Request) -> str | None:

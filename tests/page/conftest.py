@@ -1,7 +1,8 @@
 """The machine's own Chromium, an orchestrator with fakes behind it, and pages that tell of everything that went wrong.
 
-Playwright's synchronous side keeps a loop running in this thread, so the browser lives for one module at a time and no
-test here is asynchronous.
+The browser is one process for all tests here, each with a context of its own. Playwright's synchronous side keeps a
+loop running in the thread that it was started in, where no asynchronous test could run then: it lives for this folder
+only, and no test here is asynchronous. Nothing moves by itself (`reduced_motion`): without a GPU, every frame costs.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from interleavethinker.blobs import DirectoryBlobs
+from interleavethinker.types import Step
 from services.orchestrator.access import Permission
 from services.orchestrator.app import create_app
 from services.orchestrator.keys import Keys
@@ -31,6 +33,8 @@ from tests.servers.serve import served
 
 PROMPTS = ("a white ball at b3", "a red hat at b2", None)
 VERDICTS = (ACCEPT, revise("a white ball at b3 with a red hat at b2"), ACCEPT)
+LIGHT = ("--disable-gpu", "--in-process-gpu", "--renderer-process-limit=1", "--disable-site-isolation-trials")
+"""Few processes: starting one costs more than most pages here."""
 Open = Callable[..., str]
 NewPage = Callable[..., Page]
 
@@ -42,17 +46,21 @@ class ShowingGenerator(FakeGenerator):
     step_seconds = 0.12
 
 
+def _saying(text: str | None, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    return steps if text is None else tuple(step.model_copy(update={"instruction": text}) for step in steps)
+
+
 def chromium() -> str | None:
     return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     found = chromium()
     if not found:
         pytest.skip("no browser here: install chromium, or name one by CHROMIUM")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", *LIGHT])
         yield launched
         launched.close()
 
@@ -68,12 +76,13 @@ def house(tmp_path: Path) -> Iterator[Open]:
             verdicts: Any = VERDICTS,
             pause: float = 0.0,
             showing: bool = False,
+            says: str | None = None,
             **settings: Any,
         ) -> str:
             blobs = DirectoryBlobs(tmp_path / "blobs")
             app = create_app(
                 OrchestratorSettings(journal=f"sqlite:///{tmp_path}/journal.db", **settings),
-                planner=FakePlanner(steps_of(*prompts), pause=pause),
+                planner=FakePlanner(_saying(says, steps_of(*prompts)), pause=pause),
                 critic=FakeCritic(verdicts, pause=pause),
                 generator=(ShowingGenerator if showing else FakeGenerator)(blobs, pause=pause),
                 blobs=blobs,
@@ -102,20 +111,22 @@ def make_key(tmp_path: Path) -> Callable[[], str]:
 def new_page(browser: Browser) -> Iterator[NewPage]:
     """Opens pages at an address. At the end, none may have met an error, or have asked anything of another server.
 
-    `context`: one that exists, for a second tab; `allowed`: statuses that are part of the test.
+    `context`: one that exists, for a second tab; `allowed`: statuses that are part of the test; `home`: the server,
+    where the first address is not of it.
     """
     troubles: list[str] = []
     contexts: list[BrowserContext] = []
 
     def open_page(
-        url: str, *, context: BrowserContext | None = None, allowed: tuple[int, ...] = (), **how: Any
+        url: str, *, context: BrowserContext | None = None, allowed: tuple[int, ...] = (), home: str = "", **how: Any
     ) -> Page:
         if context is None:
-            context = browser.new_context(viewport=how.pop("viewport", {"width": 1280, "height": 900}), **how)
+            usual = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
+            context = browser.new_context(**usual | how)
             contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
-        home = "/".join(url.split("/")[:3]) + "/"
+        home = "/".join((home or url).split("/")[:3]) + "/"
         page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
         page.on("console", lambda said: _complain(said, troubles))
         page.on(
@@ -155,7 +166,8 @@ def run_node(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Any], A
     if not node:
         pytest.skip("no node here")
     place = tmp_path_factory.mktemp("modules")
-    shutil.copytree(HOME / "core", place / "core")
+    for part in ("core", "vendor"):
+        shutil.copytree(HOME / part, place / part)
     (place / "package.json").write_text('{"type": "module"}')
 
     def run(script: str, given: Any) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.page.conftest import NewPage, Open
-from tests.page.test_journey import DONE, ask
+from tests.page.test_journey import ask, done
 
 pytest.importorskip("services.orchestrator.arranging")
 pytestmark = pytest.mark.browser
@@ -17,7 +17,7 @@ def test_texts_order_and_steps_are_changed(house: Open, new_page: NewPage):
     url = house()
     page = new_page(url)
     run = ask(page)
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     dialog = page.get_by_role("dialog")
 
     page.get_by_role("button", name="Edit the text of step 1").click()
@@ -38,7 +38,7 @@ def test_texts_order_and_steps_are_changed(house: Open, new_page: NewPage):
     dialog.get_by_label("What to draw").fill("a red scarf")
     dialog.get_by_role("button", name="Insert").click()
     expect(page.locator(".step .text").nth(2)).to_have_text("Tie a scarf.")
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     expect(page.locator("#step-4 .outcome")).to_contain_text("accepted")
 
     page.get_by_role("button", name="More for step 4").click()
@@ -63,15 +63,21 @@ def test_a_shared_document_is_read_and_not_changed(house: Open, new_page: NewPag
     page.get_by_role("dialog").get_by_label("Key").fill(make_key())
     page.get_by_role("dialog").get_by_role("button", name="Use it").click()
     ask(page)
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     page.keyboard.press("s")
     page.get_by_role("dialog").get_by_role("button", name="Make a link").click()
     link = page.get_by_role("dialog").get_by_label("The link").input_value()
 
-    reader = new_page(link, allowed=(401, 403))  # a context of its own: it has no key
-    expect(reader.locator(DONE)).to_be_visible()
+    asked: list[str] = []
+    reader = new_page("about:blank", home=url, allowed=(401, 403))  # a context of its own: it has no key
+    reader.on("request", lambda each: asked.append(each.url + " by " + each.headers.get("referer", "nobody")))
+    reader.goto(link)
+    done(reader)
     expect(reader.locator("#step-1 img.picture")).to_have_js_property("naturalWidth", 64)
     expect(reader.get_by_text("A shared document")).to_be_visible()
+    token = link.rsplit("/", 1)[1]
+    told = [each for each in asked if token in each]
+    assert len(asked) > 20 and len(told) <= 2 and all("/shared/" in each.split(" by ")[0] for each in told)
     for name in ("Redraw", "Edit text", "Share", "Cancel", "Continue"):
         assert reader.get_by_role("button", name=name).count() == 0
 

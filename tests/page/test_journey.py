@@ -26,6 +26,11 @@ def ask(page: Page, prompt: str = "How do I draw a snowman?") -> str:
     return page.url.rsplit("/", 1)[1]
 
 
+def done(page: Page) -> None:
+    """Waits for the document's end, looking at every frame: `expect` looks at longer and longer intervals."""
+    page.locator(DONE).wait_for()
+
+
 def shown(page: Page) -> list[tuple[str, str, int]]:
     """What a reader sees of each step: its heading, its outcome, how many attempts."""
     return [
@@ -41,7 +46,7 @@ def test_the_whole_journey(house: Open, new_page: NewPage):
     expect(page.locator(".facts")).to_contain_text("of 3 steps")
     expect(page.locator("img.preview").first).to_be_visible()  # the drawing as it denoises
     expect(page.locator(".attempts .coming del, .attempts .coming ins").first).to_be_visible()  # the critic's words
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     expect(page.locator(".facts")).to_contain_text("3 of 3 steps")
     expect(page.locator(".facts")).to_contain_text("3 drawings")
 
@@ -60,7 +65,7 @@ def test_the_whole_journey(house: Open, new_page: NewPage):
     dialog.get_by_role("button", name="Redraw").click()
     expect(dialog).to_have_count(0)
     expect(second.locator(".attempts > li")).to_have_count(3)
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     assert second.locator(".attempts > li").nth(2).inner_text().startswith("Attempt 3")
 
     page.keyboard.press("t")
@@ -80,7 +85,7 @@ def test_a_refresh_in_the_middle_loses_nothing(house: Open, new_page: NewPage):
     expect(page.locator("#step-1 .outcome")).to_contain_text("accepted")
     page.reload()
     expect(page.locator("#step-1 .outcome")).to_contain_text("accepted")
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     document = httpx2.get(f"{url}/interleave/{run}").json()["document"]
     assert len(shown(page)) == len(document["steps"]) == 3
     assert page.locator("#step-2 .text").inner_text() == document["steps"][1]["step"]["instruction"]
@@ -103,7 +108,7 @@ def test_a_cut_line_is_taken_up_where_it_was_cut(house: Open, new_page: NewPage)
 
     page.route("**/events", cut_once)
     page.goto(f"{url}/#/documents/{run}")
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     assert asked == ["0", "4"]
 
 
@@ -113,8 +118,9 @@ def test_two_tabs_show_the_same(house: Open, new_page: NewPage):
     run = ask(one)
     two = new_page(f"{url}/#/documents/{run}", context=one.context)
     for page in (one, two):
-        expect(page.locator(DONE)).to_be_visible()
+        done(page)
     assert [each[:2] for each in shown(one)] == [each[:2] for each in shown(two)]
+    one.bring_to_front()  # a browser draws a tab behind others once a second
     one.get_by_role("button", name="Redraw step 1").click()
     one.get_by_role("dialog").get_by_role("button", name="Redraw").click()
     expect(two.locator("#step-1 .outcome")).to_contain_text("drawn 2 times")  # the ended tab noticed
@@ -135,15 +141,25 @@ def test_a_step_that_was_not_accepted_says_so(house: Open, new_page: NewPage):
     page.get_by_label("Attempts at a step").fill("2")
     page.get_by_label("Strict only when it is sure").check()
     page.get_by_label("Drawings in all").fill("3")
+    page.get_by_text("Advanced").click()
+    page.get_by_label("Denoising steps").fill("900")
+    page.get_by_text("Advanced").click()
+    page.get_by_role("button", name="Make the document").click()
+    expect(page.get_by_label("Denoising steps")).to_be_focused()  # what is wrong is shown, wherever it was hidden
+    page.get_by_label("Denoising steps").fill("9")
+    page.get_by_label("Guidance").fill("2.5")
+    page.get_by_label("Time in all").fill("120")
     run = ask(page)
     expect(page.locator("#step-1 .outcome")).to_contain_text("drawn 2 times, not accepted")
     expect(page.locator(".facts")).to_contain_text("3 of 3 drawings")
     expect(page.locator(".badge.partial")).to_be_visible()
     request = httpx2.get(page.url.split("#")[0] + f"interleave/{run}").json()["document"]["request"]
-    assert (request["critic"], request["max_attempts"], request["budget"]["max_draws"]) == ("strict", 2, 3)
+    assert (request["critic"], request["max_attempts"]) == ("strict", 2)
+    assert request["budget"] == {"max_draws": 3, "max_seconds": 120}
+    assert request["params"] == {"num_inference_steps": 9, "guidance_scale": 2.5}
     page.get_by_role("button", name="Resume").click()
     page.get_by_role("dialog").get_by_role("button", name="Resume").click()
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
 
 
 def test_the_plan_is_reviewed_first(house: Open, new_page: NewPage):
@@ -154,7 +170,7 @@ def test_the_plan_is_reviewed_first(house: Open, new_page: NewPage):
     page.get_by_role("group", name="Step 1").get_by_label("What to draw").fill("a green ball")
     page.get_by_role("button", name="Leave step 3 out").click()
     page.get_by_role("button", name="Save and draw it").click()
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     assert len(shown(page)) == 2
     page.locator("#step-1").get_by_text("The attempt and what the critic said").click()
     expect(page.locator("#step-1 .prompt")).to_contain_text("a green ball")
@@ -183,7 +199,7 @@ def test_pictures_are_given_pasted_and_pinned(house: Open, new_page: NewPage, tm
     expect(page.locator(".given figure")).to_have_count(3)
     page.get_by_label("What picture 2 is for").select_option("references")
     run = ask(page)
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     request = httpx2.get(f"{url}/interleave/{run}").json()["document"]["request"]
     assert (len(request["brief"]["images"]), len(request["references"])) == (2, 1)
     page.locator("#step-1 h2").click()
@@ -191,7 +207,7 @@ def test_pictures_are_given_pasted_and_pinned(house: Open, new_page: NewPage, tm
     page.keyboard.press("n")
     expect(page.locator(".given figure")).to_have_count(1)
     other = ask(page, "another")
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     assert len(httpx2.get(f"{url}/interleave/{other}").json()["document"]["request"]["references"]) == 1
 
 
@@ -204,7 +220,7 @@ def test_a_key_is_asked_for_and_sent(house: Open, new_page: NewPage, make_key):
     dialog.get_by_role("button", name="Use it").click()
     expect(page.get_by_text("None yet")).to_be_visible()
     ask(page)
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     expect(page.locator("#step-1 img.picture")).to_have_js_property("naturalWidth", 64)
     assert page.evaluate("localStorage.getItem('interleavethinker.key')") is None
 
@@ -222,13 +238,24 @@ def test_errors_say_what_to_do(house: Open, new_page: NewPage):
 
 def test_texts_of_strangers_stay_texts(house: Open, new_page: NewPage):
     evil = '<img src=x onerror="document.title=1"><script>document.title = 2</script> [a](javascript:alert(1))'
-    page = new_page(house(prompts=(evil,), verdicts=[revise(evil + " more")]))
+    page = new_page(
+        house(
+            prompts=(evil,),
+            verdicts=[revise(evil + " more")],
+            says="*Roll* a ball, see [this](https://a.example/) " + evil,
+        )
+    )
     ask(page, evil)
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     expect(page.locator("h1")).to_contain_text("<img src=x onerror=")
     page.locator("#step-1 summary").click()
     expect(page.locator("#step-1 .attempts")).to_contain_text("<script>document.title = 2</script>")
     assert page.locator("img[src='x']").count() == 0
+    said = page.locator("#step-1 .text")
+    assert said.locator("em").all_inner_texts() == ["Roll"]
+    assert [each.get_attribute("href") for each in said.locator("a").all()] == ["https://a.example/"]
+    assert said.locator("a").get_attribute("rel") == "noopener noreferrer nofollow"
+    expect(said).to_contain_text("<script>document.title = 2</script> [a](javascript:alert(1))")
     page.keyboard.press("t")
     expect(page.locator("pre").first).to_be_attached()
     assert json.loads(page.evaluate("JSON.stringify(document.title.length > 5)"))
@@ -238,10 +265,11 @@ def test_the_keyboard_is_enough(house: Open, new_page: NewPage):
     page = new_page(house())
     page.get_by_label("What shall the pictures tell?").fill("a hat")
     page.keyboard.press("Control+Enter")
-    expect(page.locator(DONE)).to_be_visible()
+    done(page)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("next step")
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)  # letters are silent while it is open
     page.keyboard.press("j")
     page.keyboard.press("j")
     expect(page.locator("#step-2")).to_be_focused()

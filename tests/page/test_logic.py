@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from itertools import pairwise
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 
 from interleavethinker.document import fold
 from interleavethinker.events import Recorded
+from interleavethinker.exports.prose import prose as exported
 from interleavethinker.exports.words import faults
+from services.orchestrator.door import EVENT_TYPES, Ask
 from tests.fakes import ACCEPT, UNSURE, revise
 from tests.page.conftest import Open
 
@@ -206,3 +209,156 @@ def test_a_request_can_be_made_again_from_what_the_trace_shows(house: Open, run_
     assert again == request
     assert "'\\''s" in curl and json.dumps(ask["prompt"]) in python
     compile(python, "copied", "exec")
+
+
+MARKDOWN = [
+    "Roll a *big* ball of **fresh** snow, ***then*** `pack` it.",
+    "_one_ __two__ snake_case_name 2 * 3 * 4 **not closed",
+    "First line\nsecond line\n\nAnother paragraph with a [link](https://example.org/a?b=1 'title') in it.",
+    "- snow\n- a *carrot*\n  - two\n  - three\n- coal",
+    "3. third\n4. fourth\n",
+    "1. loose\n\n2. list\n\n   with more",
+    "# Heading\n\ntext\n\n> a *quote*\n\n---\n\n```python\nprint('<b>')\n```",
+    "[a](javascript:alert(1)) [b](data:text/html,x) [c](//elsewhere.example) <https://example.org>",
+    "<img src=x onerror=alert(1)> and <b>bold</b> stay",
+    "<script>document.title = 2</script>",
+    "![a red hat](https://example.org/hat.png) and `a\\`b`",
+    "\\*not emphasis\\* &amp; &lt;b&gt; &quot;x&quot; &#9731; &#x2603;",
+    "Draw it at b3, with 5 < 6 & 7 > 3.",
+    "hard  \nbreak",
+    "",
+]
+
+
+def told(blocks: Any) -> list[Any]:
+    """The exports' tree as the page's: no language, no directions, no false flags, ends of lines as they were read."""
+    tree = []
+    for block in blocks:
+        runs = [
+            {name: value for name, value in dataclasses.asdict(run).items() if value} | {"text": run.text}
+            for run in block.runs
+        ]
+        found: dict[str, Any] = {"kind": block.kind}
+        if block.blocks:
+            found["blocks"] = told(block.blocks)
+        else:
+            found["runs"] = runs
+        if block.kind == "list":
+            found["start"] = block.start
+        tree.append(found)
+    return tree
+
+
+def as_told(tree: list[Any]) -> list[Any]:
+    """The page's tree, a new line within a paragraph as the space that the exports make of it, alike runs as one."""
+    for block in tree:
+        if "blocks" in block:
+            as_told(block["blocks"])
+        else:
+            block["runs"] = merged(block["runs"], block["kind"])
+    return tree
+
+
+def merged(runs: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for run in runs:
+        text = run["text"] if kind == "code" else run["text"].replace("\n", " ")
+        style = {name: value for name, value in run.items() if name != "text" and value}
+        if found and not run.get("line") and {k: v for k, v in found[-1].items() if k not in ("text", "line")} == style:
+            found[-1]["text"] += text
+        elif text or run.get("line"):
+            found.append({**style, "text": text})
+    return found
+
+
+def test_markdown_is_read_as_the_exports_read_it(run_node: Run):
+    script = 'import { prose } from "./core/markdown.js"; answer(given.map(prose));'
+    for text, found in zip(MARKDOWN, run_node(script, MARKDOWN), strict=True):
+        expected = as_told(told(exported(text)))
+        assert as_told(found) == expected, text
+
+
+def test_only_web_addresses_are_links(run_node: Run):
+    texts = [
+        "[a](javascript:alert(1))",
+        "[a](JaVaScRiPt:alert(1))",
+        "[a](data:text/html,x)",
+        "[a](vbscript:x)",
+        "[a](//x.example)",
+        "[a](&#106;avascript:alert(1))",
+        "[a](java\nscript:x)",
+        "[a](/interleave)",
+        "[a](#/history)",
+        "[a](https://)",
+        "<javascript:alert(1)>",
+        "[a]: javascript:x\n\n[a]",
+    ]
+    script = 'import { prose } from "./core/markdown.js"; answer(given.map((each) => JSON.stringify(prose(each))));'
+    assert [each for each in run_node(script, texts) if '"href"' in each] == []
+    assert '"href":"http://example.org/"' in run_node(script, ["[a](http://example.org/)"])[0]
+
+
+def test_hostile_markdown_ends_soon(run_node: Run):
+    texts = [
+        ">" * 15_000,
+        "- " * 8_000,
+        "*a " * 6_000,
+        "[" * 15_000,
+        "`" * 15_000,
+        "_*" * 9_000,
+        "![" * 9_000,
+        "<" * 19_000,
+        "\n".join("  " * depth + "- x" for depth in range(190)),
+        "x" * 200_000,
+        "&#xffffff; &#0; &nope;",
+        "[a](" * 4_000,
+    ]
+    script = """
+import { prose } from "./core/markdown.js";
+answer(given.map((each) => { const start = performance.now(); prose(each); return performance.now() - start; }));
+"""
+    assert max(run_node(script, texts)) < 2_000
+
+
+def test_a_new_document_is_asked_for_with_all_that_was_set(run_node: Run):
+    script = """
+import { askOf } from "./core/ask.js";
+answer(given.map((fields) => {
+  const form = new FormData();
+  for (const [name, value] of fields) form.append(name, value);
+  const { seed, ...ask } = askOf(form, [], []);
+  return ask;
+}));
+"""
+    plain = [["prompt", "x"], ["num_inference_steps", ""], ["webhook", ""], ["webhook_events", "finished"]]
+    full = [
+        ["prompt", "x"],
+        ["num_inference_steps", "8"],
+        ["guidance_scale", "0"],
+        ["max_seconds", "90.5"],
+        ["max_draws", "4"],
+        ["webhook", " https://a.example/told "],
+        ["webhook_events", "finished"],
+        ["webhook_events", "drawn"],
+    ]
+    found = run_node(script, [plain, full])
+    assert found[0] == {"prompt": "x"}
+    assert found[1] == {
+        "prompt": "x",
+        "params": {"num_inference_steps": 8, "guidance_scale": 0},
+        "budget": {"max_seconds": 90.5, "max_draws": 4},
+        "webhook": {"url": "https://a.example/told", "events": ["finished", "drawn"]},
+    }
+    Ask.model_validate(found[1])
+    script = 'import { EVENTS } from "./core/ask.js"; answer(EVENTS.map(([name]) => name));'
+    assert set(run_node(script, None)) <= set(EVENT_TYPES)
+
+
+def test_no_address_of_a_shared_document_tells_its_token(run_node: Run):
+    script = 'import { local } from "./core/api.js"; answer(given.map(local));'
+    links = [
+        "http://elsewhere:1/x/interleave/run_1/steps/1/attempts/1/preview?seen=3&share=shr_x",
+        "/interleave/r?share=shr_x",
+    ]
+    home = "http://127.0.0.1/interleave/"
+    assert run_node(script, links) == [home + "run_1/steps/1/attempts/1/preview?seen=3", home + "r"]

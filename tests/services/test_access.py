@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from interleavethinker.blobs import DirectoryBlobs, TenantBlobs
 from interleavethinker.errors import BadRequest, NotFound, Unauthenticated
 from interleavethinker.http import PROBLEM_JSON
+from services import reference
 from services.anatomy import OPEN_PATHS
-from services.orchestrator.access import DOCUMENTATION, Permission
+from services.orchestrator.access import Permission
 from services.orchestrator.access_settings import LinkSettings
 from services.orchestrator.commands import duration
 from services.orchestrator.keys import Keys
@@ -127,7 +128,7 @@ async def test_every_route_but_the_open_ones_wants_a_key(tmp_path: Path, blobs: 
                 asked += 1
         assert asked >= 6
         assert (await client.get("/anything/else")).status_code == 401
-        for path in (*OPEN_PATHS, *DOCUMENTATION):
+        for path in (*OPEN_PATHS, *reference.PATHS):
             assert (await client.get(path)).status_code == 200
         schemes = app.openapi()["components"]["securitySchemes"]
         assert [scheme["scheme"] for scheme in schemes.values()] == ["bearer"]

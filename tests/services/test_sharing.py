@@ -41,6 +41,7 @@ async def test_a_share_link_opens_one_document_for_reading(tmp_path: Path, blobs
         for how in ({"headers": {"Authorization": f"Share {shared['token']}"}}, {"params": {"share": shared["token"]}}):
             document = (await client.get("/share", **how)).json()
             assert document["document"] == run["document"]
+            assert (await client.get("/share", **how)).headers["referrer-policy"] == "no-referrer"
             for path in ("", "/events", "/trace", *(f"/images/{digest}" for digest in run["images"])):
                 assert (await client.get(place + path, **how)).status_code == 200, path
             export = document["links"]["export"].format(format="json")

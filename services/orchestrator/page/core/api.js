@@ -31,11 +31,13 @@ export class Problem extends Error {
 const capital = (text) => text && text[0].toUpperCase() + text.slice(1);
 const fieldName = (at) => at.replace(/^body\.?/, "").replaceAll("_", " ") || "request";
 
-/** One of the API's links as an address under this page: the installation may be known by several names. */
+/** One of the API's links as an address under this page: the installation may be known by several names. A share link's
+ * token is taken out of it: the header bears it, and no address of a shared document tells it. */
 export function local(url) {
-  const { pathname, search } = new URL(url, BASE);
+  const { pathname, searchParams } = new URL(url, BASE);
+  searchParams.delete("share");
   const place = pathname.search(/\/(interleave|share)\//);
-  return place < 0 ? url : BASE + pathname.slice(place + 1) + search;
+  return place < 0 ? url : BASE + pathname.slice(place + 1) + (searchParams.size ? `?${searchParams}` : "");
 }
 
 export const address = (path) => BASE + path.replace(/^\//, "");

@@ -4,6 +4,11 @@ export const SIZES = [
   ["", "as the model likes"], ["512x512", "512 × 512"], ["768x768", "768 × 768"], ["1024x1024", "1024 × 1024"],
   ["1024x768", "1024 × 768, wide"], ["768x1024", "768 × 1024, tall"], ["own", "another size…"],
 ];
+/** What a webhook can be told of, the first one unless another is chosen. */
+export const EVENTS = [
+  ["finished", "the document is finished"], ["plan_awaited", "a plan awaits your word"], ["step_finished", "a step is finished"],
+  ["drawn", "a picture is drawn"], ["judged", "a picture is judged"],
+];
 const LARGEST_SEED = 2 ** 32;
 
 /** A seed of its own, for a document that nobody wants to repeat yet. */
@@ -24,14 +29,23 @@ export function askOf(form, given, pinned) {
   put("style", form.get("style")?.trim());
   put("characters", form.get("characters")?.trim());
   put("size", sizeOf(form));
-  const draws = number(form.get("max_draws"));
-  if (draws) ask.budget = { max_draws: draws };
+  put("budget", numbers(form, ["max_draws", "max_seconds"]));
+  put("params", numbers(form, ["num_inference_steps", "guidance_scale"]));
+  const url = form.get("webhook")?.trim();
+  const events = form.getAll("webhook_events");
+  if (url) ask.webhook = events.length ? { url, events } : { url };
   if (form.get("review_plan")) ask.review_plan = true;
   const images = given.filter((each) => each.role === "images").map((each) => each.url);
   const references = [...given.filter((each) => each.role === "references").map((each) => each.url), ...pinned.map(({ image }) => image.digest)];
   if (images.length) ask.images = images;
   if (references.length) ask.references = references;
   return ask;
+}
+
+/** The fields that are filled in; null where none is. */
+function numbers(form, names) {
+  const given = names.map((name) => [name, number(form.get(name))]).filter(([, value]) => value !== null);
+  return given.length ? Object.fromEntries(given) : null;
 }
 
 function sizeOf(form) {

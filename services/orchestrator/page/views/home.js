@@ -5,6 +5,7 @@ import { api } from "../core/api.js";
 import { askOf, newSeed, SIZES } from "../core/ask.js";
 import { go, to } from "../core/route.js";
 import { pins, setPins, unpin } from "../core/session.js";
+import { Advanced, uncover } from "./advanced.js";
 import { askForKey, Field } from "./dialogs.js";
 import { filesOf, Given, takeFiles, useDrop } from "./given.js";
 import { Gallery } from "./history.js";
@@ -63,7 +64,7 @@ export function Home() {
   };
   const quick = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && form.current.requestSubmit();
   return html`<div class="home">
-    <form ref=${form} class=${`compose ${over ? "over" : ""}`} onSubmit=${send} ...${drop} onPaste=${paste} onKeyDown=${quick}>
+    <form ref=${form} class=${`compose ${over ? "over" : ""}`} onSubmit=${send} onInvalidCapture=${uncover} ...${drop} onPaste=${paste} onKeyDown=${quick}>
       <h1><label for="prompt">What shall the pictures tell?</label></h1>
       <textarea id="prompt" name="prompt" rows="3" maxlength="32000" placeholder=${EXAMPLES[0]} value=${prompt}
         aria-describedby=${trouble ? "trouble" : null} onInput=${(event) => write(event.target.value)}></textarea>
@@ -104,6 +105,7 @@ function Settings() {
     <div class="field"><label for="seed">Seed <small>empty: a new one each time</small></label><div class="row tight">
       <input id="seed" type="number" name="seed" min="0" max="4294967295" placeholder="new" value=${seed} onInput=${(event) => setSeed(event.target.value)} />
       <button type="button" class="plain" aria-label="Roll a seed" onClick=${() => setSeed(String(newSeed()))}>⚄</button></div></div>
+    <${Advanced} />
   </div></details>`;
 }
 

@@ -23,7 +23,7 @@ async function objectUrl(url) {
 
 /** What an <img> can show for a picture's address; null while it is being fetched. */
 export function useSource(url) {
-  const direct = !url || !bearing() || /[?&](signature|share)=/.test(url) || !url.startsWith(address(""));
+  const direct = !url || !bearing() || /[?&]signature=/.test(url) || !url.startsWith(address(""));
   const [made, setMade] = useState(null);
   useEffect(() => {
     let wanted = true;

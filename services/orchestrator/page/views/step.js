@@ -7,6 +7,7 @@ import { api } from "../core/api.js";
 import { Attempts } from "./attempts.js";
 import { Picture } from "./picture.js";
 import { Becoming } from "./becoming.js";
+import { Prose } from "./prose.js";
 
 export function Step({ entry, home, state, doc, live, drawing, act, setWish, pinOf, current, stand, open, toggle }) {
   const { index } = entry.step;
@@ -28,7 +29,7 @@ export function Step({ entry, home, state, doc, live, drawing, act, setWish, pin
     </div>`}
     <div class="words">
       <h2 id=${`name-${index}`}><span class="number">${numberOf(entry)}</span> ${nameOf(entry.step, numberOf(entry))}</h2>
-      <p class="text">${textOf(entry.step)}</p>
+      <div class="text"><${Prose} text=${textOf(entry.step)} /></div>
       <p class="outcome"><span class=${`dot ${underWay ? "drawing" : mark}`}></span>${underWay ? activity(entry, progress) : text}</p>
       ${entry.stale && html`<p class="stale">${entry.reworded ? "What to draw was changed since it was drawn." : "Its picture was drawn from one that no longer stands."} <span class="soft">Redraw it to follow the change.</span></p>`}
       ${!home.readOnly && html`<${StepActions} ...${{ entry, doc, home, live, act, setWish, pinOf, kept, draws }} />`}

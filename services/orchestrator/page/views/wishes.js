@@ -38,16 +38,19 @@ function SeedField({ hint }) {
     <button type="button" class="plain" aria-label="Roll a seed" onClick=${() => setSeed(String(newSeed()))}>⚄</button></div></div>`;
 }
 
-/** Where no drawing is left, what is wished needs a higher limit. */
+/** Where no drawing is left, what is wished needs a higher limit; seconds count anew. */
 function BudgetField({ doc }) {
   const { draws, most } = progressOf(doc);
-  if (!most) return null;
-  return html`<${Field} label="Drawings in all" hint=${`${draws} of ${most} are made`}>
+  const seconds = doc.request.budget.max_seconds;
+  const time = seconds && html`<${Field} label="Time in all" hint="seconds, counted anew"><input type="number" name="max_seconds" min="0.1" step="any" defaultValue=${seconds} /><//>`;
+  if (!most) return time;
+  return html`${time}<${Field} label="Drawings in all" hint=${`${draws} of ${most} are made`}>
     <input type="number" name="max_draws" min=${draws + 1} defaultValue=${draws >= most ? draws + 5 : most} /><//>`;
 }
 const budgetOf = (form, doc) => {
-  const most = number(form, "max_draws");
-  return most && most !== doc.request.budget.max_draws ? { ...doc.request.budget, max_draws: most } : undefined;
+  const now = doc.request.budget;
+  const budget = { ...now, max_draws: number(form, "max_draws") ?? now.max_draws, max_seconds: number(form, "max_seconds") ?? now.max_seconds };
+  return budget.max_draws !== now.max_draws || budget.max_seconds !== now.max_seconds ? budget : undefined;
 };
 
 function Redraw({ wish: { entry }, home, doc, close, wished }) {
