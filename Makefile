@@ -11,7 +11,7 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.o
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format client train-generator train-planner train-critic eval ablation faults load soak twin images sbom constraints screenshots clean
+.PHONY: help setup demo up test check format client train-generator train-planner train-critic eval ablation bench faults load soak twin images sbom constraints screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,11 @@ load: setup ## 200 documents at once, on stand-in models and on the small ones: 
 
 soak: setup ## half an hour of mixed traffic, and what is left of it: bench/results/soak.json and its picture
 	$(BIN)/python -m bench.soak
+
+bench: setup ## seconds a document beside the sequential loop, documents a minute, the orchestrator's own time: bench/results/
+	$(BIN)/python -m bench.documents
+	$(BIN)/python -m bench.throughput
+	$(BIN)/python -m bench.overhead
 
 twin: setup ## run what docker-compose.yml describes as processes, with a real Redis and Postgres
 	$(BIN)/python -m deploy.twin

@@ -41,6 +41,46 @@ def load(results: Mapping[str, Any], path: Path) -> None:
     _save(figure, path)
 
 
+def documents(result: Mapping[str, Any], path: Path) -> None:
+    """For each profile: seconds a document over the acceptance, of the baseline, our loop and the floor (8 steps, or
+    the nearest there is), and the ratio to the baseline for each number of steps."""
+    rows = result["rows"]
+    names = list(dict.fromkeys(row["profile"] for row in rows))
+    figure, axes = _panels(2, len(names), f"A document on stand-ins of GPU models, n = {result['n']} a point")
+    for column, name in enumerate(names):
+        own = [row for row in rows if row["profile"] == name]
+        steps = min({row["steps"] for row in own}, key=lambda count: abs(count - 8))
+        shown = {
+            speculate: [row for row in own if row["steps"] == steps and row["speculate"] is speculate]
+            for speculate in (False, True)
+        }
+        at = [row["acceptance"] for row in shown[False]]
+        above, below = axes[0][column], axes[1][column]
+        above.plot(at, [row["baseline_seconds"]["p50"] for row in shown[False]], "o-", label="sequential baseline")
+        above.plot(at, [row["seconds"]["p50"] for row in shown[False]], "o-", label="ours")
+        above.plot(at, [row["seconds"]["p50"] for row in shown[True]], "o-", label="ours, speculating")
+        above.plot(at, [row["floor_one_ahead_seconds"] for row in shown[True]], "k:", label="floor, one step ahead")
+        above.plot(at, [row["floor_seconds"] for row in shown[True]], "k--", label="floor")
+        above.set(title=f"{name}, {steps} steps: seconds (p50)", xlabel="acceptance")
+        for count in sorted({row["steps"] for row in own}):
+            for speculate, line in ((False, "o--"), (True, "o-")):
+                some = [row for row in own if row["steps"] == count and row["speculate"] is speculate]
+                label = f"{count} steps{', speculating' if speculate else ''}"
+                below.plot(
+                    [row["acceptance"] for row in some],
+                    [row["ratio_to_baseline"] for row in some],
+                    line,
+                    color=f"C{(4, 8, 12).index(count) if count in (4, 8, 12) else 3}",
+                    label=label,
+                )
+        below.set(title=f"{name}: of the baseline's seconds", xlabel="acceptance")
+        for axis in (above, below):
+            axis.set_ylim(bottom=0)
+            axis.grid(alpha=0.3)
+            axis.legend(fontsize=7)
+    _save(figure, path)
+
+
 def latencies(axis: Any, calls: Mapping[str, Mapping[str, Any]]) -> None:
     """p50, p95 and p99 of each kind of call."""
     kinds = [kind for kind in calls if kind != "readyz"][::-1]

@@ -27,6 +27,10 @@ class CancelRequested(Exception):
     """Raised between two denoising steps: nobody wants the picture any more."""
 
 
+class GivesWay(Exception):
+    """Raised between two denoising steps of a speculative job: a normal one waits. It is drawn anew later."""
+
+
 class LeaseLost(Exception):
     """The job was given to someone else while this worker was silent."""
 
@@ -62,17 +66,18 @@ class Lease:
         self._desk = desk
 
     def advance(self, step: int, of: int) -> bool:
-        """Report a finished step; whether somebody listens. Raises CancelRequested or LeaseLost when the drawing should
-        stop."""
+        """Report a finished step; whether somebody listens. Raises CancelRequested, GivesWay or LeaseLost when the
+        drawing should stop."""
         keys = self._desk.keys
+        names = [keys.job(self.job_id), keys.progress(self.job_id), keys.waiting]
         try:
-            answer = self._desk.advance(
-                keys=[keys.job(self.job_id), keys.progress(self.job_id)], args=[self.token, step, of]
-            )
+            answer = self._desk.advance(keys=names, args=[self.token, step, of])
         except redis.RedisError:  # progress that nobody can read is no reason to stop drawing
             return False
         if answer == "cancel":
             raise CancelRequested
+        if answer == "give way":
+            raise GivesWay
         if answer == "lost":
             raise LeaseLost
         return bool(answer == "seen")
@@ -92,6 +97,7 @@ class Lease:
         self._end(JobState.FAILED, "problem", problem.model_dump_json(), self._ending("failed"))
 
     def canceled(self) -> None:
+        """Stop: the job is at its end, or waits again where somebody wants it still."""
         self._end(JobState.CANCELED, "", "", self._ending("canceled"))
 
     def _ending(self, outcome: Literal["done", "failed", "canceled"], draw_seconds: float | None = None) -> Ending:

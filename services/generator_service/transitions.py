@@ -31,6 +31,14 @@ local function finish(state, field, value, ending)
 end
 """
 
+_AGAIN = """
+local function waits_again()
+  local priority = redis.call('HGET', KEYS[1], 'priority')
+  if priority == 'normal' then redis.call('ZADD', KEYS[3], redis.call('HGET', KEYS[1], 'queued_at'), KEYS[1]) end
+  return priority
+end
+"""
+
 SUBMIT = (
     _NOW
     + """
@@ -87,6 +95,7 @@ return 'requested'
 REVIVE = (
     _NOW
     + _END
+    + _AGAIN
     + """
 -- KEYS[3]: the waiting jobs. ARGV: prefix of the leases' keys, patience in seconds, losses allowed, problem, ending.
 -- A drawing job whose lease ran out is queued again, and failed when it took too many workers with it; a queued job
@@ -100,8 +109,7 @@ if state == 'drawing' then
   end
   redis.call('HSET', KEYS[1], 'state', 'queued', 'sent_at', now, 'step', 0)
   redis.call('HDEL', KEYS[1], 'lease', 'worker')
-  redis.call('ZADD', KEYS[3], redis.call('HGET', KEYS[1], 'queued_at'), KEYS[1])
-  return redis.call('HGET', KEYS[1], 'priority')
+  return waits_again()
 elseif state == 'queued' and now - redis.call('HGET', KEYS[1], 'sent_at') > tonumber(ARGV[2]) then
   redis.call('HSET', KEYS[1], 'sent_at', now)
   return redis.call('HGET', KEYS[1], 'priority')
@@ -126,11 +134,14 @@ return {redis.call('HGET', KEYS[1], 'job'), tostring(now - redis.call('HGET', KE
 )
 
 ADVANCE = """
--- KEYS[2]: the channel of the job's progress. ARGV: lease, step, of.
--- Returns 'cancel', 'lost', 'seen' when somebody listens to the progress, else 'go'.
+-- KEYS[2]: the channel of the job's progress. KEYS[3]: the waiting jobs. ARGV: lease, step, of.
+-- Returns 'cancel', 'lost', 'give way' where a speculative one is drawn while a normal one waits (after the last step
+-- only the picture is left to make), 'seen' when somebody listens to the progress, else 'go'.
 if redis.call('HGET', KEYS[1], 'lease') ~= ARGV[1] then return 'lost' end
 redis.call('HSET', KEYS[1], 'step', ARGV[2], 'of', ARGV[3])
 if redis.call('HGET', KEYS[1], 'cancel') then return 'cancel' end
+if redis.call('HGET', KEYS[1], 'priority') == 'speculative' and tonumber(ARGV[2]) < tonumber(ARGV[3])
+  and redis.call('ZCARD', KEYS[3]) > 0 then return 'give way' end
 if redis.call('PUBLISH', KEYS[2], ARGV[2]) > 0 then return 'seen' end
 return 'go'
 """
@@ -147,16 +158,16 @@ return 'go'
 FINISH = (
     _NOW
     + _END
+    + _AGAIN
     + """
 -- KEYS[3]: the waiting jobs. ARGV: lease, state, field, value, model, ttl, ending.
 -- The fenced commit: only the lease's owner can end the job.
--- Returns 'ended', 'lost', or the queue to send a message to when a job that stopped is wanted again by now.
+-- Returns 'ended', 'lost', or the queue to send a message to when a job that stopped is still wanted, or again.
 if redis.call('HGET', KEYS[1], 'lease') ~= ARGV[1] then return 'lost' end
 if ARGV[2] == 'canceled' and not redis.call('HGET', KEYS[1], 'cancel') then
   redis.call('HSET', KEYS[1], 'state', 'queued', 'sent_at', now, 'step', 0)
   redis.call('HDEL', KEYS[1], 'lease', 'worker')
-  redis.call('ZADD', KEYS[3], redis.call('HGET', KEYS[1], 'queued_at'), KEYS[1])
-  return redis.call('HGET', KEYS[1], 'priority')
+  return waits_again()
 end
 redis.call('HSET', KEYS[1], 'model', ARGV[5])
 finish(ARGV[2], ARGV[3], ARGV[4], ARGV[7])

@@ -30,7 +30,7 @@ from interleavethinker.types import Drawing, ImageJob
 from services.generator_service.backends import open_backend
 from services.generator_service.backends.base import Backend, DeviceLost, Loaded, tally
 from services.generator_service.keys import QUEUES, Keys
-from services.generator_service.lease import CancelRequested, Desk, Lease, LeaseLost
+from services.generator_service.lease import CancelRequested, Desk, GivesWay, Lease, LeaseLost
 from services.generator_service.pictures import marked_png, open_reference
 from services.generator_service.presence import Heartbeat, Presence
 from services.generator_service.previews import Shown
@@ -83,6 +83,9 @@ class Worker:
         except CancelRequested:
             lease.canceled()
             log.info("canceled", job_id=lease.job_id)
+        except GivesWay:
+            lease.canceled()
+            log.debug("gave way to a normal job", job_id=lease.job_id)
         except InterleaveError as error:
             self._fail(lease, Problem(code=error.code, detail=error.detail, retryable=error.retryable))
         except DeviceLost as error:

@@ -1,11 +1,12 @@
-"""A run's hints to the generator, so that none outlives the run's work: one that is canceled, ends early or is dropped
-leaves no drawing behind that nobody waits for.
+"""A run's hints to the generator: given beside the run, which never waits for one. None outlives the run's work: one
+that is canceled, ends early or is dropped leaves no drawing behind that nobody waits for.
 
 Deliberately not here: when to give a hint and when a refusal withdraws it (`loop`).
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Self
 
 from interleavethinker.ports import Generator
@@ -18,26 +19,27 @@ class Hints:
 
     def __init__(self, generator: Generator) -> None:
         self._generator = generator
-        self._open: dict[str, ImageJob] = {}
+        self._open: dict[str, tuple[ImageJob, asyncio.Task[None]]] = {}
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for job in list(self._open.values()):
+        for job, _told in list(self._open.values()):
             await self.forget(job)
 
     async def draw(self, job: ImageJob) -> Drawing:
-        if self._open.pop(job.id, None):
+        if hint := self._open.pop(job.id, None):
+            hint[1].cancel()  # one that is still on its way says nothing that this call does not say
             HINTS.labels("used").inc()
         return await self._generator.draw(job)
 
     async def foresee(self, job: ImageJob) -> None:
-        self._open[job.id] = job
         HINTS.labels("given").inc()
-        await self._generator.foresee(job)
+        self._open[job.id] = job, asyncio.create_task(self._generator.foresee(job))
 
     async def forget(self, job: ImageJob) -> None:
-        if self._open.pop(job.id, None):
+        if hint := self._open.pop(job.id, None):
+            await asyncio.gather(hint[1], return_exceptions=True)  # else it could come after its withdrawal
             HINTS.labels("withdrawn").inc()
         await self._generator.forget(job)

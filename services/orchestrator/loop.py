@@ -54,8 +54,8 @@ async def interleave(
         index = take.step.index
         if request.critic is CriticMode.OFF:
             return Attempt(number, prompt, drawing.image)
-        following = plan.after(take.step) if speculate else None
-        ahead = ground.take(following, request) if following else None
+        room = speculate and not limit_reached(request.budget, draws, elapsed())  # else it would never be asked for
+        ahead = ground.ahead(plan.after(take.step), request) if room else None
         hint = job(ahead, ahead.first, ahead.prompt, drawing.image) if ahead and ahead.prompt else None
         if hint:
             await generator.foresee(hint)

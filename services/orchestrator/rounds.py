@@ -11,7 +11,7 @@ Deliberately not here: which wishes are allowed (`edits`), and replaying (`repla
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from interleavethinker.arrangement import Arrangement
@@ -80,6 +80,16 @@ class Ground(NamedTuple):
         if self.wished_only or (entry and entry.finished):
             return None
         return Take(step, step.prompt, request.seed, first, request.max_attempts, references)
+
+    def ahead(self, following: Iterable[Step], request: InterleaveRequest) -> Take | None:
+        """Of the steps that follow a picture, the take that is drawn from it; None where there is none."""
+        for step in following:
+            take = self.take(step, request)
+            if take and take.prompt:
+                return take
+            if take is None and self.image(step):
+                return None  # that one's picture is what is drawn from
+        return None
 
     def image(self, step: Step) -> ImageRef | None:
         """The picture of the step that stands."""

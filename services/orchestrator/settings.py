@@ -98,7 +98,10 @@ class OrchestratorSettings(BaseModel):
     patience_seconds: float = Field(
         default=900.0, ge=0, description="how long, in all, a run waits for each service that is away, before it ends"
     )
-    speculate: bool = Field(default=False, description="hint at the next step's drawing while the critic thinks")
+    speculate: bool = Field(
+        default=False,
+        description="draw the next step on a guess while the critic thinks: for generators on devices of their own",
+    )
     wait_seconds: float = Field(default=300, gt=0, description="the longest `Prefer: wait=N` that is honoured")
     images: ImageLimits = ImageLimits()
     exports_at_once: int = Field(default=2, ge=1, description="PDFs and other files made at a time, by this replica")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Self
 
@@ -62,10 +62,9 @@ class PlanInWriting:
                 self._news.clear()
                 await self._news.wait()
 
-    def after(self, step: Step) -> Step | None:
-        """The step that follows, where it is already written."""
-        following = self._steps.index(step) + 1  # not by number: steps may stand in another order
-        return self._steps[following] if following < len(self._steps) else None
+    def after(self, step: Step) -> Sequence[Step]:
+        """The steps that follow, as far as they are written."""
+        return self._steps[self._steps.index(step) + 1 :]  # not by number: steps may stand in another order
 
     async def _write(self) -> None:
         began = time.perf_counter()

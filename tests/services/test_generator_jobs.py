@@ -27,7 +27,7 @@ from services.generator_service.app import build_app
 from services.generator_service.backends.base import DeviceLost, Loaded, OnStep
 from services.generator_service.jobs import Jobs
 from services.generator_service.keys import Keys
-from services.generator_service.lease import CancelRequested, Desk, LeaseLost
+from services.generator_service.lease import CancelRequested, Desk, GivesWay, LeaseLost
 from services.generator_service.presence import Heartbeat, Presence
 from services.generator_service.settings import GeneratorSettings
 from services.generator_service.worker import Worker
@@ -117,6 +117,38 @@ async def test_promotion_sends_a_second_message(room: Room):
     await room.jobs.submit(job, Priority.NORMAL, "a")
     await room.jobs.submit(job, Priority.SPECULATIVE, "a")
     assert room.sent == [(job.id, Priority.SPECULATIVE), (job.id, Priority.NORMAL)]
+
+
+async def test_a_guess_gives_way_between_two_steps_and_waits_again(room: Room):
+    guess, other, normal = new_job(), new_job(), new_job()
+    for job in (guess, other):
+        await room.jobs.submit(job, Priority.SPECULATIVE, "a")
+    lease = room.desk.claim(guess.id)
+    assert lease is not None
+    lease.advance(1, 4)  # other guesses do not stop it
+    await room.jobs.submit(normal, Priority.NORMAL, "b")
+    lease.advance(4, 4)  # nor does anything once only the picture is left to make
+    with pytest.raises(GivesWay):
+        lease.advance(2, 4)
+    lease.canceled()
+    status = await room.jobs.status(guess.id)
+    assert status is not None
+    assert status.state is JobState.QUEUED
+    assert room.sent[-1] == (guess.id, Priority.SPECULATIVE)
+    assert room.desk.claim(normal.id) is not None
+    second = room.desk.claim(other.id)
+    assert second is not None
+    second.advance(1, 4)  # a guess that waits again is no normal job that waits
+
+
+async def test_a_guess_that_is_asked_for_by_now_gives_no_way(room: Room):
+    guess, normal = new_job(), new_job()
+    await room.jobs.submit(guess, Priority.SPECULATIVE, "a")
+    lease = room.desk.claim(guess.id)
+    assert lease is not None
+    await room.jobs.submit(normal, Priority.NORMAL, "b")
+    await room.jobs.submit(guess, Priority.NORMAL, "a")
+    lease.advance(1, 4)
 
 
 async def test_a_job_stops_when_its_last_holder_leaves(room: Room):

@@ -250,6 +250,20 @@ async def test_a_hint_is_the_next_steps_job_and_is_withdrawn_when_refused(blobs:
     assert used == third.job and used.references == (second.drawing.image,)
 
 
+async def test_a_hint_looks_beyond_steps_that_draw_nothing(blobs: DirectoryBlobs):
+    trial = Trial(blobs, "a", None, "b", pause=0.01)
+    await trial.run(speculate=True)
+    assert trial.generator.foreseen == [trial.of(Drawn)[1].job]
+    assert trial.generator.forgotten == []
+
+
+async def test_nothing_is_hinted_that_the_budget_forbids(blobs: DirectoryBlobs):
+    trial = Trial(blobs, "a", "b", "c", pause=0.01)
+    with pytest.raises(BudgetSpent):
+        await trial.run(asking(budget=Budget(max_draws=2)), speculate=True)
+    assert trial.generator.foreseen == [trial.of(Drawn)[1].job]
+
+
 async def test_leaving_stops_the_planner(blobs: DirectoryBlobs):
     trial = Trial(blobs, planner=FakePlanner(steps_of("a", *"bcdefgh"), pause=0.02))
     task = asyncio.create_task(trial.run())
