@@ -11,8 +11,10 @@ import re
 import threading
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import torch
+from huggingface_hub import snapshot_download
 from torch import Tensor
 from transformers import DynamicCache, Qwen3VLForConditionalGeneration
 from transformers.utils import logging
@@ -24,21 +26,34 @@ from interleavethinker.errors import BadCheckpoint, BadRequest
 from interleavethinker.settings import find_path
 from interleavethinker.weights import refuse_unsafe
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w.-]+))?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_WANTED = ("*.safetensors", "*.json", "*.txt", "*.jinja", "*.model")
+"""Of a model on the hub: weights and data, no code and no pickles."""
 _LOADING = threading.Lock()
 """transformers patches torch while it loads: two models loaded at once break each other, and every later one."""
 
 
 class LocalChat:
-    """Implements `chat.Chat` over a model directory, or a Hugging Face id. Loads in the background from the start."""
+    """Implements `chat.Chat` over a model directory, or a Hugging Face id as owner/name@commit. Loads in the background
+    from the start."""
 
     supports_prefix = True
 
-    def __init__(self, model: str, *, device: str = "cpu", dtype: str = "float32", threads: int | None = None) -> None:
-        """`dtype` is torch's name for it; on a CPU only float32 is quick. `threads`: torch's own, for the process."""
+    def __init__(
+        self,
+        model: str,
+        *,
+        device: str = "cpu",
+        dtype: str = "float32",
+        threads: int | None = None,
+        pinned: bool = True,
+    ) -> None:
+        """`dtype` is torch's name for it; on a CPU only float32 is quick. `threads`: torch's own, for the process.
+        `pinned`: a Hugging Face id must name a commit."""
         self.model = model
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="chat")
-        self._loaded: Future[_Qwen] = self._thread.submit(_load, model, device, dtype, threads)
+        self._loaded: Future[_Qwen] = self._thread.submit(_load, model, device, dtype, threads, pinned)
 
     async def stream(
         self,
@@ -66,22 +81,39 @@ class LocalChat:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def _load(model: str, device: str, dtype: str, threads: int | None) -> _Qwen:
+def _load(model: str, device: str, dtype: str, threads: int | None, pinned: bool) -> _Qwen:
     directory = find_path(model)
-    if not directory.is_dir() and not _HUB_ID.fullmatch(model):
-        raise BadCheckpoint(
-            f"there is no model directory {model}: train one, or set `model` to one, or a Hugging Face id"
-        )
-    if directory.is_dir():
-        refuse_unsafe(directory, model)
+    if not directory.is_dir():
+        directory = _fetched(model, pinned=pinned)
+    refuse_unsafe(directory, model)
     logging.disable_progress_bar()  # it would stand in the middle of the service's log
     if threads:
         torch.set_num_threads(threads)
     try:
         with _LOADING:
-            return _Qwen(str(directory) if directory.is_dir() else model, torch.device(device), getattr(torch, dtype))
+            return _Qwen(str(directory), torch.device(device), getattr(torch, dtype))
     except Exception as error:  # a checkpoint can be broken in as many ways as it has files; readiness must say so
         raise BadCheckpoint(f"{model} cannot be loaded as a Qwen3-VL: {type(error).__name__}: {error}") from error
+
+
+def _fetched(model: str, *, pinned: bool) -> Path:
+    """The directory of a model on the hub, from the cache where it lies there. Without a commit it can be another model
+    tomorrow."""
+    found = _HUB_ID.fullmatch(model)
+    if found is None:
+        raise BadCheckpoint(
+            f"there is no model directory {model}: train one, or set `model` to one, or a Hugging Face id"
+        )
+    name, revision = found.groups()
+    if pinned and not _COMMIT.fullmatch(revision or ""):
+        raise BadCheckpoint(
+            f"model is {model!r}: write the commit too, as {name}@<40 hex digits> (the model's page lists them under "
+            "Files, History), or set `pinned` to false to take whatever is there now"
+        )
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(_WANTED)))
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(f"{model} cannot be had from the Hugging Face hub: {error}") from error
 
 
 class _Qwen:

@@ -37,6 +37,7 @@ class ChatSettings(BaseModel):
     device: str = Field(default="cpu", description="local: torch's name of the device, such as cuda:0")
     dtype: Literal["float32", "bfloat16", "float16"] = Field(default="float32", description="local: float32 on a CPU")
     threads: int | None = Field(default=None, ge=1, description="local: torch's threads; None: torch's own choice")
+    pinned: bool = Field(default=True, description="local: a Hugging Face id must name a commit, as owner/name@commit")
 
     base_url: str | None = Field(default=None, description="openai: with its /v1; None: OPENAI_BASE_URL")
     api_key: SecretStr | None = Field(default=None, description="openai: None: OPENAI_API_KEY, or no key")
@@ -69,7 +70,13 @@ def open_chat(settings: ChatSettings) -> Chat:
     if settings.backend == "local":
         from interleavethinker.chat.local import LocalChat
 
-        return LocalChat(settings.model, device=settings.device, dtype=settings.dtype, threads=settings.threads)
+        return LocalChat(
+            settings.model,
+            device=settings.device,
+            dtype=settings.dtype,
+            threads=settings.threads,
+            pinned=settings.pinned,
+        )
     from interleavethinker.chat.habits import Usage
     from interleavethinker.chat.openai import OpenAIChat
 

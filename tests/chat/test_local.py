@@ -143,3 +143,18 @@ async def test_models_may_be_loaded_at_the_same_time() -> None:
     chats = [LocalChat(str(taught()), threads=1) for _ in range(3)]
     answers = await asyncio.gather(*(said(chat, REVISING.messages) for chat in chats))
     assert answers == [REVISING.answer] * 3
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("owner/name", "write the commit too"),
+        ("owner/name@main", "write the commit too"),
+        ("no such place", "no model dir"),
+    ],
+)
+async def test_a_model_of_the_hub_is_named_with_its_commit(model: str, says: str) -> None:
+    chat = LocalChat(model)
+    with pytest.raises(BadCheckpoint, match=says):
+        await said(chat, PLANNING.messages)
+    await chat.close()
