@@ -83,7 +83,7 @@ async def test_one_that_is_away_holds_up_only_its_own_runs(tmp_path: Path, blobs
         waiting = (await http.post("/interleave", json=SNOWMAN | {"generator": "hosted"})).json()["id"]
         assert (await document(http, seed=5))["status"] == "succeeded"
         assert (await http.get(f"/interleave/{waiting}")).json()["status"] in ("queued", "processing")
-        while 'service="generator hosted"' not in (await http.get("/metrics")).text:  # noqa: ASYNC110
+        while 'wanted="generator hosted"' not in (await http.get("/metrics")).text:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         await http.delete(f"/interleave/{waiting}")
 

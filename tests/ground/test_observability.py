@@ -19,7 +19,7 @@ from prometheus_client import REGISTRY
 
 from deploy.grafana.boards import BOARDS, grafana, kubernetes
 from deploy.twin import REPOSITORY
-from tests.deploy.conftest import Stack, ask
+from tests.ground.conftest import Stack, ask
 
 PROMETHEUS = REPOSITORY / "deploy" / "prometheus"
 RULES = PROMETHEUS / "rules" / "interleavethinker.yml"

@@ -15,7 +15,7 @@ import yaml
 from deploy.twin import REPOSITORY
 from interleavethinker.settings import load_section
 from services.orchestrator.__main__ import main as orchestrator_main
-from tests.deploy.test_compose import SECTIONS
+from tests.ground.test_compose import SECTIONS
 
 pytestmark = pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not here")
 OVERLAYS = ["cpu", "gpu", "gpu-ha"]

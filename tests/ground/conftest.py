@@ -29,7 +29,7 @@ def ask(urls: dict[str, str], seed: int) -> dict[str, Any]:
     return made.json()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("twin")
     with twin(home) as urls:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.deploy.conftest import Stack
+from tests.ground.conftest import Stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis]
 
