@@ -52,6 +52,7 @@ class GeneratorStack:
         """Start a worker and wait until the API knows that it is ready."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("INTERLEAVETHINKER_")}
         environment |= {
+            "INTERLEAVETHINKER_GENERATOR__PREVIEWS__FASTEST_STEP": "0",  # a tiny model has quick ones
             "REDIS_URL": self.redis_url,
             "INTERLEAVETHINKER_HOME": str(self.home),
         }
