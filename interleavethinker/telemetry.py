@@ -17,7 +17,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram, Info
 from pydantic import BaseModel, ConfigDict
 
-from interleavethinker import http
+from interleavethinker import http, tracing
 from interleavethinker.settings import load_section
 
 Role = Literal["planner", "critic", "generator"]
@@ -97,7 +97,7 @@ def timed(role: Role) -> Iterator[None]:
         outcome = "failed"
         raise
     finally:
-        WORK_SECONDS.labels(role, outcome).observe(time.perf_counter() - start)
+        WORK_SECONDS.labels(role, outcome).observe(time.perf_counter() - start, tracing.exemplar())
 
 
 class LogSettings(BaseModel):
@@ -110,13 +110,13 @@ class LogSettings(BaseModel):
 
 def configure_logging(service: str) -> None:
     """Send structlog and the standard library's logging (uvicorn, celery) to stderr, one line each, with the ids of the
-    request and the run that they belong to. Called once by each process, at its start."""
+    request, the run and the span that they belong to. Called once by each process, at its start."""
     settings = load_section("log", LogSettings)
     pretty = settings.format == "pretty" or (settings.format == "auto" and sys.stderr.isatty())
 
     def add_names(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         ids = {"request_id": http.request_id.get(), "run_id": http.run_id.get()}
-        return {**event, "service": service, **{name: value for name, value in ids.items() if value}}
+        return {**event, "service": service, **{name: value for name, value in ids.items() if value}, **tracing.ids()}
 
     shared: list[structlog.typing.Processor] = [
         add_names,

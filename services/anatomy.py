@@ -16,19 +16,21 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from http import HTTPMethod, HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from opentelemetry.trace import SpanKind, Status, StatusCode, get_current_span
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from interleavethinker import __version__, http
+from interleavethinker import __version__, http, tracing
 from interleavethinker.errors import BadRequest, InterleaveError, Unauthenticated, Unavailable
 from interleavethinker.settings import InternalSettings, load_section
 from interleavethinker.telemetry import REQUEST_SECONDS, TASKS, configure_logging
@@ -114,10 +116,11 @@ def service_app(
         return {"service": name, "ready": True}
 
     @app.get("/metrics", tags=["operation"], response_class=Response)
-    async def metrics() -> Response:
-        """Prometheus text format."""
+    async def metrics(accept: Annotated[str, Header()] = "") -> Response:
+        """Prometheus' text format; OpenMetrics, with exemplars, where `Accept` asks for it, as Prometheus does."""
         TASKS.set(len(asyncio.all_tasks()))
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        encode, content_type = choose_encoder(accept)
+        return Response(encode(REGISTRY), media_type=content_type)
 
     app.add_exception_handler(InterleaveError, _on_own_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
@@ -129,6 +132,7 @@ def service_app(
 def serve(app: FastAPI, host: str, port: int) -> None:
     """Serve until a signal: open requests get ten seconds to finish. Each service's `__main__` ends here."""
     configure_logging(app.state.service)
+    tracing.configure(app.state.service)
     uvicorn.run(app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=10)
 
 
@@ -208,6 +212,14 @@ class _Door:
             await self.app(scope, receive, send)
             return
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        if scope["path"] in OPEN_PATHS:  # probes are no part of anybody's work
+            await self._answer(scope, receive, send, headers)
+            return
+        known = {"http.request.method": _method(scope), "url.path": scope["path"][:500], "url.scheme": scope["scheme"]}
+        with tracing.joined(headers), tracing.span(_method(scope), known, kind=SpanKind.SERVER):
+            await self._answer(scope, receive, send, headers)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> None:
         request_id = _safe(headers.get(http.REQUEST_ID.lower())) or uuid.uuid4().hex
         fence = headers.get(http.RUN_FENCE.lower(), "")
         http.run_fence.set(int(fence) if fence.isdecimal() and len(fence) < 10 else 0)
@@ -242,11 +254,29 @@ class _Door:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "")
-        # A caller may invent methods without end, and each would be a series that is kept for ever.
-        method = scope["method"] if scope["method"] in _METHODS else "other"
-        REQUEST_SECONDS.labels(self.service, method, route, status).observe(seconds)
+        method = _method(scope)
+        REQUEST_SECONDS.labels(self.service, method, route, status).observe(seconds, tracing.exemplar())
+        _say(f"{method} {route}".rstrip(), route, status)
         write = log.debug if route in ("/livez", "/readyz", "/metrics") else log.info
         write("request", method=scope["method"], path=scope["path"], status=status, seconds=round(seconds, 4))
+
+
+def _method(scope: Scope) -> str:
+    """A caller may invent methods without end, and each would be a series that is kept for ever."""
+    return scope["method"] if scope["method"] in _METHODS else "other"
+
+
+def _say(name: str, route: str, status: int) -> None:
+    """What is only known at a request's end, on its span."""
+    span = get_current_span()
+    if not span.is_recording():
+        return
+    span.update_name(name)
+    ids = {"interleavethinker.request_id": http.request_id.get(), "interleavethinker.run_id": http.run_id.get()}
+    tracing.annotate({"http.route": route or None, "http.response.status_code": status or None, **ids})
+    if status >= 500:
+        span.set_attribute("error.type", str(status))
+        span.set_status(Status(StatusCode.ERROR))
 
 
 def _safe(given: str | None) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any
 import openai
 import structlog
 from openai.types import CompletionUsage
-from openai.types.chat.chat_completion_chunk import Choice
+from openai.types.chat import ChatCompletionChunk
 from PIL import Image
 
 from interleavethinker.errors import BadSettings, ContentRefused
@@ -78,11 +78,24 @@ class Ending:
         self._reason: str | None = None
         self._refusal = ""
         self._said = False
+        self._id, self._model = "", ""
 
-    def watch(self, choice: Choice) -> None:
-        self._reason = choice.finish_reason or self._reason
-        self._refusal += choice.delta.refusal or ""
-        self._said = self._said or bool(choice.delta.content)
+    def watch(self, chunk: ChatCompletionChunk) -> None:
+        self._id, self._model = chunk.id or self._id, chunk.model or self._model
+        for choice in chunk.choices[:1]:
+            self._reason = choice.finish_reason or self._reason
+            self._refusal += choice.delta.refusal or ""
+            self._said = self._said or bool(choice.delta.content)
+
+    def attributes(self, usage: CompletionUsage | None) -> dict[str, Any]:
+        """For the answer's span, by OpenTelemetry's names."""
+        return {
+            "gen_ai.response.finish_reasons": [self._reason] if self._reason else None,
+            "gen_ai.response.id": self._id or None,
+            "gen_ai.response.model": self._model or None,
+            "gen_ai.usage.input_tokens": usage.prompt_tokens if usage else None,
+            "gen_ai.usage.output_tokens": usage.completion_tokens if usage else None,
+        }
 
     def look(self, model: str, max_tokens: int) -> None:
         """Raises ContentRefused for an answer that is a refusal, BadSettings for one that ended before it began."""

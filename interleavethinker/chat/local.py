@@ -19,8 +19,10 @@ from torch import Tensor
 from transformers import DynamicCache, Qwen3VLForConditionalGeneration
 from transformers.utils import logging
 
+from interleavethinker import tracing
 from interleavethinker.chat.base import Token
 from interleavethinker.chat.qwen import QwenInputs, Row
+from interleavethinker.chat.traced import traced
 from interleavethinker.codec import Message
 from interleavethinker.errors import BadCheckpoint, BadRequest
 from interleavethinker.settings import find_path
@@ -55,6 +57,7 @@ class LocalChat:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="chat")
         self._loaded: Future[_Qwen] = self._thread.submit(_load, model, device, dtype, threads, pinned)
 
+    @traced
     async def stream(
         self,
         messages: Sequence[Message[bytes]],
@@ -64,6 +67,7 @@ class LocalChat:
         seed: int = 0,
         prefix: str = "",
     ) -> AsyncGenerator[Token, None]:
+        tracing.annotate({"gen_ai.provider.name": "transformers"})
         qwen = await asyncio.shield(asyncio.wrap_future(self._loaded))
         answer = qwen.answer(messages, max_tokens, temperature, seed, prefix)
         loop = asyncio.get_running_loop()

@@ -21,9 +21,10 @@ import httpx2
 import openai
 from openai.types.chat import ChatCompletionChunk
 
-from interleavethinker import http
+from interleavethinker import http, tracing
 from interleavethinker.chat.base import Token
 from interleavethinker.chat.habits import QUOTA, REFUSALS, Ending, Fields, Usage, in_bytes, words_of
+from interleavethinker.chat.traced import traced
 from interleavethinker.codec import ImagePart, Message, TextPart
 from interleavethinker.errors import BadRequest, BadSettings, ContentRefused, Unavailable
 from interleavethinker.quoting import repeated
@@ -84,6 +85,7 @@ class OpenAIChat:
             max_retries=retries,
         )
 
+    @traced
     async def stream(
         self,
         messages: Sequence[Message[bytes]],
@@ -102,6 +104,9 @@ class OpenAIChat:
             spoken.append({"role": "assistant", "content": _plain(prefix)})
             extra |= {"continue_final_message": True, "add_generation_prompt": False}
         usage, decoded, ending = None, 0, Ending()
+        url = self._api.base_url
+        served = {"server.address": url.host, "server.port": url.port}
+        tracing.annotate({"gen_ai.provider.name": "vllm" if self.supports_prefix else "openai", **served})
         with self._our_errors():
             chunks = await self._begun(spoken, extra, max_tokens=max_tokens, temperature=temperature, seed=seed)
             waiting: list[tuple[str, float | None]] = []
@@ -109,13 +114,13 @@ class OpenAIChat:
                 async with chunks:  # leaving it early closes the connection, which is how a server learns to stop
                     async for chunk in chunks:
                         usage = chunk.usage or usage
-                        for choice in chunk.choices[:1]:
-                            ending.watch(choice)
+                        ending.watch(chunk)
                         for token in _tokens(chunk, waiting):
                             decoded += 1
                             yield token
             finally:
                 self._usage.count(usage, decoded)
+                tracing.annotate(ending.attributes(usage))
         ending.look(self.model, max_tokens)
 
     async def _begun(self, spoken: list[Any], extra: dict[str, Any], **asked: Any) -> Any:
@@ -123,7 +128,12 @@ class OpenAIChat:
         while True:
             try:
                 return await self._api.chat.completions.create(
-                    model=self.model, messages=spoken, stream=True, extra_body=extra or None, **self._fields.of(**asked)
+                    model=self.model,
+                    messages=spoken,
+                    stream=True,
+                    extra_body=extra or None,
+                    extra_headers=tracing.headers() if self.supports_prefix else None,  # vLLM's own spans go on from it
+                    **self._fields.of(**asked),
                 )
             except openai.APIStatusError as error:
                 if not self._fields.learn(error):  # each lesson is learnt once, so this ends

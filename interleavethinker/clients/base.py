@@ -7,17 +7,21 @@ service is known to be away, calls fail at once (`breaker`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import Any
 
 import httpx2
 import stamina
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from pydantic_core import from_json
 
-from interleavethinker import http
+from interleavethinker import http, tracing
 from interleavethinker.clients.breaker import Breaker, KnownAway
 from interleavethinker.errors import InterleaveError, Unavailable
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class ServiceClient:
@@ -72,6 +76,17 @@ class ServiceClient:
         caller can know.
         """
         headers = {"Accept": http.EVENT_STREAM, **(headers or {})}
+        calling = self._span(method, path)
+        try:
+            async with aclosing(tracing.through(calling, self._events(method, path, json, headers))) as events:
+                async for event in events:
+                    yield event
+        finally:
+            calling.end()
+
+    async def _events(
+        self, method: str, path: str, json: Any, headers: Mapping[str, str]
+    ) -> AsyncGenerator[http.SSE, None]:
         response = await self._retry(self._checked, self._open, method, path, json, None, headers)
         async with aclosing(response):
             with self._reaching():
@@ -99,21 +114,50 @@ class ServiceClient:
     async def _ask(
         self, method: str, path: str, json: Any, params: Mapping[str, Any] | None, headers: Mapping[str, str] | None
     ) -> httpx2.Response:
-        response = await self._open(method, path, json, params, headers)
-        async with aclosing(response):
-            with self._reaching():
-                await response.aread()
+        with self._calling(method, path):
+            response = await self._open(method, path, json, params, headers)
+            async with aclosing(response):
+                with self._reaching():
+                    await response.aread()
         return response
+
+    @contextmanager
+    def _calling(self, method: str, path: str) -> Iterator[None]:
+        calling = self._span(method, path)
+        try:
+            with tracing.under(calling):
+                yield
+        finally:
+            calling.end()
+
+    def _span(self, method: str, path: str) -> Span:
+        """For one call, its answer's last byte included; a try that is repeated has its own. What nobody traces (a look at
+        readiness) begins no trace."""
+        if not tracing.ids():
+            return INVALID_SPAN
+        url, template = self._http.base_url, _DIGEST.sub("{digest}", path)
+        known = {
+            "http.request.method": method,
+            "url.template": template,
+            "server.address": url.host,
+            "server.port": url.port,
+        }
+        return tracing.start(f"{method} {template}", known, kind=SpanKind.CLIENT)
 
     async def _open(
         self, method: str, path: str, json: Any, params: Mapping[str, Any] | None, headers: Mapping[str, str] | None
     ) -> httpx2.Response:
         """A response that went well so far, its body unread."""
         request = self._http.build_request(
-            method, path, json=json, params=params, headers={**http.trace_headers(), **(headers or {})}
+            method,
+            path,
+            json=json,
+            params=params,
+            headers={**http.trace_headers(), **tracing.headers(), **(headers or {})},
         )
         with self._reaching():
             response = await self._http.send(request, stream=True)
+            tracing.annotate({"http.response.status_code": response.status_code})
             if response.status_code in (502, 503, 504):
                 self.breaker.failed()
             else:

@@ -91,15 +91,17 @@ class GeneratorClient(ServiceClient):
 
     async def _tell(self, job_id: str, told: OnProgress) -> None:
         """From the stream of the job's progress, opened anew where it is cut. The drawing goes on without it."""
+        path = f"/v1/images/{job_id}/progress"
         while True:
             try:
-                response = await self._open("GET", f"/v1/images/{job_id}/progress", None, None, _STREAM)
-                async with aclosing(response):
-                    async for event in http.read_sse(response.aiter_lines()):
-                        at = JobProgress.model_validate_json(event.data)
-                        told(DrawProgress(job_id, at.step, at.of, at.previews, at.ahead))
-                        if at.state.final:
-                            return
+                with self._calling("GET", path):
+                    response = await self._open("GET", path, None, None, _STREAM)
+                    async with aclosing(response):
+                        async for event in http.read_sse(response.aiter_lines()):
+                            at = JobProgress.model_validate_json(event.data)
+                            told(DrawProgress(job_id, at.step, at.of, at.previews, at.ahead))
+                            if at.state.final:
+                                return
             except (InterleaveError, httpx2.TransportError, ValidationError) as error:
                 log.debug("progress is not heard", job_id=job_id, reason=str(error))
             await asyncio.sleep(DEAF_SECONDS)

@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 
+from interleavethinker import tracing
 from interleavethinker.blobs import open_blobs
 from interleavethinker.errors import InterleaveError
 from interleavethinker.redis_server import redis_server
@@ -27,6 +28,7 @@ def main() -> None:
             from services.generator_service.worker import work  # torch is only wanted here
 
             configure_logging("generator_worker")
+            tracing.configure("generator_worker")
             work(settings, redis_url, blobs)
         else:
             from services.anatomy import serve

@@ -17,6 +17,7 @@ import redis.asyncio as aioredis
 from pydantic import Field
 from redis import RedisError
 
+from interleavethinker import tracing
 from interleavethinker.errors import Unavailable
 from interleavethinker.events import Problem
 from interleavethinker.jobs import CancelAnswer, JobProgress, JobState, JobStatus, Priority, Progress
@@ -63,7 +64,9 @@ class Jobs:
             models = {worker.model for worker in await self.workers()}
             model = models.pop() if len(models) == 1 else ""
             args: list[Any] = [job.model_dump_json(), priority, holder, model, self._settings.record_seconds, fence]
-            answer = await self._submit(keys=[self._keys.job(job.id), self._keys.waiting], args=args)
+            args.append(tracing.headers().get("traceparent", ""))
+            answer, asked_first = await self._submit(keys=[self._keys.job(job.id), self._keys.waiting], args=args)
+        tracing.link_to(asked_first)
         if answer == "send":
             await asyncio.to_thread(self._send, job.id, priority)
         return await self.status(job.id) or JobStatus(job_id=job.id, state=JobState.QUEUED)

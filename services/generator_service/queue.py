@@ -7,12 +7,14 @@ duplicate messages do no harm, and neither images nor prompts travel through the
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from celery import Celery
 from kombu import Queue
 from kombu.exceptions import OperationalError
+from opentelemetry.trace import SpanKind
 
-from interleavethinker import http
+from interleavethinker import http, tracing
 from interleavethinker.errors import Unavailable
 from interleavethinker.jobs import Priority
 from services.generator_service.keys import QUEUES, Keys
@@ -59,14 +61,22 @@ def celery_app(settings: GeneratorSettings, redis_url: str) -> Celery:
 
 
 def sender(app: Celery) -> Send:
-    """The message carries the ids of the run and the request, for the worker's log, and whose job it is."""
+    """The message carries the ids of the run and the request, for the worker's log, and whose job it is; its headers
+    carry the trace."""
 
     def send(job_id: str, priority: Priority) -> None:
+        known = {
+            "messaging.system": "celery",
+            "messaging.operation.type": "send",
+            "messaging.destination.name": QUEUES[priority],
+            "interleavethinker.job_id": job_id,
+        }
         ids = {"run_id": http.run_id.get(), "request_id": http.request_id.get(), "tenant": http.tenant.get()}
-        try:
-            # No routing key: then Celery sends straight to the queue, without bindings in Redis that could be emptied.
-            app.send_task(TASK, args=[job_id], kwargs=ids, queue=QUEUES[priority])
-        except OperationalError as error:
-            raise Unavailable(f"the generator's queue (Redis) does not answer: {error}") from error
+        with tracing.span(f"send {TASK}", known, kind=SpanKind.PRODUCER) if tracing.ids() else nullcontext():
+            try:
+                # No routing key: then Celery sends straight to the queue, without bindings in Redis that could be emptied.
+                app.send_task(TASK, args=[job_id], kwargs=ids, queue=QUEUES[priority], headers=tracing.headers())
+            except OperationalError as error:
+                raise Unavailable(f"the generator's queue (Redis) does not answer: {error}") from error
 
     return send

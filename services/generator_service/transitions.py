@@ -7,7 +7,8 @@ A job is one hash, KEYS[1]:
   state, priority, job (JSON), queued_at, sent_at, started_at (seconds), step, of, lease (unique for each start; its own
   key lives as long as the worker renews it), worker, losses, cancel, drawing or problem (JSON), model (what drew it),
   and `for:<holder>` for each run that wants it: the run's fence, so that an orchestrator that lost a run cannot
-  withdraw the wish of the one that has it now; previews (how many were made).
+  withdraw the wish of the one that has it now; previews (how many were made), trace (the W3C traceparent of
+  whoever asked first, '' where nothing is traced).
 Endings are also pushed onto a list, KEYS[2], from which one API process counts each exactly once. Jobs of normal
 priority that wait are in a sorted set, so that each can be told how many come before it; nothing depends on it.
 """
@@ -42,14 +43,15 @@ end
 SUBMIT = (
     _NOW
     + """
--- KEYS[2]: the waiting jobs. ARGV: job, priority, holder, model now served ('' where unknown), ttl, fence.
--- Returns 'send' when a message must be sent.
+-- KEYS[2]: the waiting jobs. ARGV: job, priority, holder, model now served ('' where unknown), ttl, fence, the trace
+-- that asks. Returns 'send' when a message must be sent, and the trace that asked first.
 local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'done' and ARGV[4] ~= '' and redis.call('HGET', KEYS[1], 'model') ~= ARGV[4] then state = false end
 local answer = 'join'
 if not state or state == 'failed' or state == 'canceled' then
   redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[1], 'state', 'queued', 'priority', ARGV[2], 'job', ARGV[1], 'queued_at', now, 'sent_at', now)
+  redis.call('HSET', KEYS[1], 'trace', ARGV[7])
   answer = 'send'
 elseif ARGV[2] == 'normal' and redis.call('HGET', KEYS[1], 'priority') == 'speculative' then
   redis.call('HSET', KEYS[1], 'priority', 'normal', 'sent_at', now)
@@ -65,7 +67,7 @@ local wish = 'for:' .. ARGV[3]
 local fence = redis.call('HGET', KEYS[1], wish)
 if not fence or tonumber(fence) < tonumber(ARGV[6]) then redis.call('HSET', KEYS[1], wish, ARGV[6]) end
 redis.call('EXPIRE', KEYS[1], ARGV[5])
-return answer
+return {answer, redis.call('HGET', KEYS[1], 'trace') or ''}
 """
 )
 

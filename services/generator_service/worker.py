@@ -17,12 +17,13 @@ import uuid
 import celery.worker.state
 import redis
 import structlog
-from celery import Celery, signals
+from celery import Celery, Task, signals
+from opentelemetry.trace import SpanKind
 from PIL import Image
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from interleavethinker import http
+from interleavethinker import http, tracing
 from interleavethinker.errors import BadSettings, InterleaveError, NotFound, Unavailable
 from interleavethinker.events import Problem
 from interleavethinker.ports import Blobs, put_image
@@ -71,8 +72,22 @@ class Worker:
         if lease is None:
             return log.debug("nothing to draw", job_id=job_id)
         tally.set(lease.tally)
+        known = {
+            "messaging.system": "celery",
+            "messaging.operation.type": "process",
+            "gen_ai.operation.name": "generate_content",
+            "gen_ai.output.type": "image",
+            "gen_ai.request.model": self._loaded.model,
+            "interleavethinker.job_id": job_id,
+            "interleavethinker.run_id": run_id,
+            "interleavethinker.worker": self._name,
+        }
+        tracing.start("queue", seconds_ago=lease.queue_seconds).end()
         try:
-            with self._heartbeat.holding(lease.token):
+            with (
+                tracing.span(f"process {TASK}", known, kind=SpanKind.CONSUMER),
+                self._heartbeat.holding(lease.token),
+            ):
                 self._end(lease)
         except LeaseLost:
             log.warning("another worker has this job by now", job_id=job_id)
@@ -103,6 +118,7 @@ class Worker:
             self._fail(lease, Problem(code="draw_failed", detail=f"drawing failed: {type(error).__name__}: {error}"))
         else:
             lease.done(drawing)
+            tracing.annotate({"interleavethinker.image": f"sha256:{drawing.image.digest}"})
             log.info("drawn", job_id=lease.job_id, image=drawing.image.digest, seconds=round(drawing.draw_seconds, 3))
 
     def _drawing(self, lease: Lease) -> Drawing:
@@ -135,6 +151,7 @@ class Worker:
         return found
 
     def _fail(self, lease: Lease, problem: Problem) -> None:
+        tracing.failed(problem.code, problem.detail)
         lease.failed(problem)
         log.warning("failed", job_id=lease.job_id, code=problem.code, detail=problem.detail)
 
@@ -169,7 +186,12 @@ def _consume(app: Celery, worker: Worker, name: str, at_once: int) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     if at_once > 1:  # waiting for a server needs no process of its own
         app.conf.update(worker_pool="threads", worker_concurrency=at_once)
-    app.task(worker.draw, name=TASK)
+
+    def draw(task: Task, job_id: str, **ids: str | None) -> None:
+        with tracing.joined(task.request.headers or {}):
+            worker.draw(job_id, **ids)
+
+    app.task(draw, name=TASK, bind=True)
     app.Worker(
         hostname=name,
         queues=list(QUEUES.values()),

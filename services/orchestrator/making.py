@@ -31,6 +31,7 @@ from services.orchestrator.reaching import JournalAway
 from services.orchestrator.replay import Replay
 from services.orchestrator.rounds import BEGINS_ROUND, round_of
 from services.orchestrator.screening import Guards
+from services.orchestrator.traced import RoundSpans, tell_end, working
 from services.orchestrator.writing import write_plan
 
 log = structlog.get_logger(__name__)
@@ -72,8 +73,9 @@ class Making:
                 return await self._append(claim.run_id, end, RunMetrics([]), claim.fence)
             past = await self._journal.events(claim.run_id)
             name, drawer = self._generators.named(fold(past).request.generator)
-            async with Hints(drawer) as generator:
-                await self._make(claim, past, generator, name)
+            with working(claim, past) as spans:
+                async with Hints(drawer) as generator:
+                    await self._make(claim, past, generator, name, spans)
         except (LeaseLost, JournalAway) as error:
             log.warning("run dropped; whoever can takes it up from what is recorded", reason=error.detail)
             if isinstance(error, JournalAway):  # a full disk can be claimed on and not be written to, again and again
@@ -82,7 +84,9 @@ class Making:
             end = Finished(status=Status.FAILED, problem=problem_of(error))
             await self._append(claim.run_id, end, RunMetrics([]), claim.fence)
 
-    async def _make(self, claim: Claim, past: list[Recorded], generator: Generator, name: str) -> None:
+    async def _make(
+        self, claim: Claim, past: list[Recorded], generator: Generator, name: str, spans: RoundSpans
+    ) -> None:
         now, said = round_of(past), [recorded.event for recorded in past]
         elapsed = _clock(claim, past)
         limit = now.request.budget.max_seconds
@@ -94,16 +98,21 @@ class Making:
 
         async def record(event: Event) -> None:
             await self._append(claim.run_id, event, metrics, claim.fence)
+            spans.saw(event)
 
         replay = Replay(
             now.past,
-            planner=PatientPlanner(
-                self._guards.planner(self._planner, record, said, now.request.references), patience("planner")
+            planner=spans.planner(
+                PatientPlanner(
+                    self._guards.planner(self._planner, record, said, now.request.references), patience("planner")
+                )
             ),
-            generator=self._guards.counted(
-                PatientGenerator(self._guards.generator(generator, record, said), patience(waited))
+            generator=spans.generator(
+                self._guards.counted(
+                    PatientGenerator(self._guards.generator(generator, record, said), patience(waited))
+                )
             ),
-            critic=PatientCritic(self._critic, patience("critic")),
+            critic=spans.critic(PatientCritic(self._critic, patience("critic"))),
             record=record,
             replan=not now.ground.wished_only,
             written=now.written,
@@ -113,6 +122,7 @@ class Making:
             if now.request.review_plan and not now.approved:
                 await write_plan(now.request, replay.planner, replay.record)
                 await record(PlanAwaited())
+                tell_end(claim.run_id, past, PlanAwaited())
                 return
             await interleave(
                 now.request,
@@ -132,6 +142,7 @@ class Making:
             end = cut_short(error, stands=any(step.finished for step in document.steps))
         try:
             await record(end)
+            tell_end(claim.run_id, past, end)
         except LeaseLost:
             raise
         except Conflict:

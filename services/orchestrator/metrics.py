@@ -21,6 +21,7 @@ from interleavethinker.telemetry import (
     attempt_group,
     step_group,
 )
+from interleavethinker.tracing import exemplar
 from interleavethinker.types import Outcome
 
 DRAWS = Counter("interleavethinker_drawings", "Pictures drawn for runs.")
@@ -64,10 +65,10 @@ class RunMetrics:
         since = (at - self._began).total_seconds() if at and self._began else None
         match event:
             case Planned(seconds=seconds):
-                STEP_SECONDS.labels("plan", "", "", "").observe(seconds)
+                STEP_SECONDS.labels("plan", "", "", "").observe(seconds, exemplar())
             case Drawn(step=step, number=number, drawing=drawing):
                 if not self._attempts and since is not None:
-                    FIRST_PICTURE_SECONDS.observe(since)
+                    FIRST_PICTURE_SECONDS.observe(since, exemplar())
                 self._drawn(event)
                 DRAWS.inc()
                 self._took("queue", step, number, drawing.queue_seconds)
@@ -80,7 +81,7 @@ class RunMetrics:
             case Finished(status=status):
                 RUNS.labels(status).inc()
                 if since is not None:
-                    DOCUMENT_SECONDS.labels(status).observe(since)
+                    DOCUMENT_SECONDS.labels(status).observe(since, exemplar())
 
     def _drawn(self, event: Drawn) -> None:
         self._attempts[event.step] = event.number
@@ -88,4 +89,4 @@ class RunMetrics:
 
     def _took(self, phase: Phase, step: int, number: int, seconds: float) -> None:
         generator = self._generators.get(step, "")
-        STEP_SECONDS.labels(phase, step_group(step), attempt_group(number), generator).observe(seconds)
+        STEP_SECONDS.labels(phase, step_group(step), attempt_group(number), generator).observe(seconds, exemplar())

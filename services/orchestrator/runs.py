@@ -17,6 +17,7 @@ from typing import Literal
 import structlog
 from pydantic import JsonValue
 
+from interleavethinker import tracing
 from interleavethinker.errors import Conflict, NotFound
 from interleavethinker.events import Event, Finished, Status
 from interleavethinker.ports import Critic, Generator, Planner
@@ -30,6 +31,7 @@ from services.orchestrator.making import Making
 from services.orchestrator.metrics import RunMetrics
 from services.orchestrator.outbox import Hook
 from services.orchestrator.screening import Guards
+from services.orchestrator.traced import tell_asked, tell_end
 
 log = structlog.get_logger(__name__)
 
@@ -105,6 +107,7 @@ class Runs:
             most_waiting=self._queued_per_owner,
             door=door,
         )
+        tell_asked(begun.run_id)
         self.open()
         return begun
 
@@ -130,6 +133,8 @@ class Runs:
         except Conflict:
             return "already_done"
         await self._claims.drop(run_id)
+        if tracing.on():
+            tell_end(run_id, await self.journal.events(run_id), end)
         return "requested"
 
     async def wait(self, run_id: str, seconds: float) -> bool:
