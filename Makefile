@@ -96,7 +96,7 @@ sbom: setup ## what the images are made of: deploy/docker/sbom.json (CycloneDX)
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o deploy/docker/sbom.json deploy/docker/constraints.txt
 
 constraints: setup ## fix the images' versions to those of .venv
-	$(BIN)/python deploy/docker/requirements.py --locked serve models > deploy/docker/constraints.txt
+	$(BIN)/python deploy/docker/requirements.py --locked serve tracing models > deploy/docker/constraints.txt
 
 screenshots: setup ## pictures of the page, of a real small stack: docs/images/page-*.png
 	$(BIN)/python -m bench.screenshots

@@ -78,7 +78,9 @@ class Places:
     def environment(self, service: Mapping[str, Any]) -> dict[str, str]:
         """The service's own, and nothing of ours that the caller's shell happens to hold."""
         bare = {name: value for name, value in os.environ.items() if not name.startswith("INTERLEAVETHINKER_")}
-        said = {name: self.here(value) for name, value in (service.get("environment") or {}).items() if value}
+        found = {name: value for name, value in (service.get("environment") or {}).items() if value}
+        # A collector is none of these parts: where it stands, it stands.
+        said = {name: value if name.startswith("OTEL_") else self.here(value) for name, value in found.items()}
         ports = {f"INTERLEAVETHINKER_{name.upper()}__PORT": str(self._ports[inside]) for name, inside in PORTS.items()}
         image = {"INTERLEAVETHINKER_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}  # what the Dockerfile says
         return bare | image | said | ports

@@ -1,8 +1,8 @@
 """Tracing by OpenTelemetry's API: spans, W3C trace context in headers, and one trace for each round of a run.
 
-Off, unless the standard OTEL_* variables name a collector (`configure`, called once by each process). While it is off the
-SDK is not imported, spans are empty and no header is sent. What stands in a chat's span: chat/traced.py. Deliberately not
-here: metrics and logs (`telemetry`), and which spans a service makes.
+Off, unless the standard OTEL_* variables name a collector (`configure`, called once by each process). While it is off
+the SDK is not imported, spans are empty and no header is sent. What stands in a chat's span: chat/traced.py.
+Deliberately not here: metrics and logs (`telemetry`), and which spans a service makes.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def configure(service: str) -> None:
         from interleavethinker.spans_out import exporting
     except ImportError as error:
         raise BadSettings(
-            "an OTEL_* variable asks for traces, but their SDK is not installed: pip install interleavethinker[tracing], "
-            "or unset " + " and ".join(ENDPOINTS)
+            "an OTEL_* variable asks for traces, but their SDK is not installed: "
+            "pip install interleavethinker[tracing], or unset " + " and ".join(ENDPOINTS)
         ) from error
     use(exporting(service))
 
@@ -225,7 +225,7 @@ class RoundTrace(NamedTuple):
         """The round's root span, seen from whoever works on it. Sampled as the SDK's sampler decides for its id."""
         digest = hashlib.sha256(f"{self.run_id}/{self.number}".encode()).digest()
         trace_id, span_id = int.from_bytes(digest[:16]), int.from_bytes(digest[16:24])
-        flags = TraceFlags.DEFAULT
+        flags = TraceFlags(TraceFlags.DEFAULT)
         if _provider is not None:
             decided = _provider.sampler.should_sample(None, trace_id, "run", SpanKind.INTERNAL, {}, [])
             flags = TraceFlags(TraceFlags.SAMPLED) if decided.decision.is_sampled() else flags

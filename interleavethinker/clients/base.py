@@ -131,8 +131,8 @@ class ServiceClient:
             calling.end()
 
     def _span(self, method: str, path: str) -> Span:
-        """For one call, its answer's last byte included; a try that is repeated has its own. What nobody traces (a look at
-        readiness) begins no trace."""
+        """For one call, its answer's last byte included; a try that is repeated has its own. What nobody traces (a
+        look at readiness) begins no trace."""
         if not tracing.ids():
             return INVALID_SPAN
         url, template = self._http.base_url, _DIGEST.sub("{digest}", path)
@@ -148,13 +148,8 @@ class ServiceClient:
         self, method: str, path: str, json: Any, params: Mapping[str, Any] | None, headers: Mapping[str, str] | None
     ) -> httpx2.Response:
         """A response that went well so far, its body unread."""
-        request = self._http.build_request(
-            method,
-            path,
-            json=json,
-            params=params,
-            headers={**http.trace_headers(), **tracing.headers(), **(headers or {})},
-        )
+        ids = {**http.trace_headers(), **tracing.headers()}
+        request = self._http.build_request(method, path, json=json, params=params, headers={**ids, **(headers or {})})
         with self._reaching():
             response = await self._http.send(request, stream=True)
             tracing.annotate({"http.response.status_code": response.status_code})

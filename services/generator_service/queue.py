@@ -74,7 +74,8 @@ def sender(app: Celery) -> Send:
         ids = {"run_id": http.run_id.get(), "request_id": http.request_id.get(), "tenant": http.tenant.get()}
         with tracing.span(f"send {TASK}", known, kind=SpanKind.PRODUCER) if tracing.ids() else nullcontext():
             try:
-                # No routing key: then Celery sends straight to the queue, without bindings in Redis that could be emptied.
+                # No routing key: then Celery sends straight to the queue, without bindings in Redis that could be
+                # emptied.
                 app.send_task(TASK, args=[job_id], kwargs=ids, queue=QUEUES[priority], headers=tracing.headers())
             except OperationalError as error:
                 raise Unavailable(f"the generator's queue (Redis) does not answer: {error}") from error

@@ -1,5 +1,5 @@
-"""A run's spans: `run` (a round, whoever works on it), below it `work` (one replica's), `plan`, `step`, `attempt`, `draw`
-and `judge`.
+"""A run's spans: `run` (a round, whoever works on it), below it `work` (one replica's), `plan`, `step`, `attempt`,
+`draw` and `judge`.
 
 `RoundSpans` stands in front of the ports like patience does, so that recorded answers, which reach no port, make no
 spans. Steps and attempts are read off the calls and the events; the loop knows nothing of them. Deliberately not here:
@@ -36,7 +36,8 @@ def run_id_attributes(run_id: str) -> dict[str, Any]:
 
 
 def tell_asked(run_id: str) -> None:
-    """Link the request that asks for a run, which has a trace of its own or of its caller's, to the run's first round."""
+    """Link the request that asks for a run, which is in a trace of its own or of its caller's, to the run's first
+    round."""
     if tracing.on():
         tracing.annotate(run_id_attributes(run_id))
         trace.get_current_span().add_link(RoundTrace(run_id, 0).context())

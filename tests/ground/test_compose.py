@@ -39,7 +39,16 @@ SECTIONS: dict[str, Any] = {
     "internal": InternalSettings,
     "log": LogSettings,
 }
-FOREIGN = {"OMP_NUM_THREADS", "HF_TOKEN", "HF_HUB_OFFLINE", "PGPASSWORD"}
+FOREIGN = {
+    "OMP_NUM_THREADS",
+    "HF_TOKEN",
+    "HF_HUB_OFFLINE",
+    "PGPASSWORD",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
+}
 """What our services' environments hold beside our own names: read by the libraries they use."""
 
 
@@ -138,7 +147,7 @@ def test_the_images_versions_fit_what_the_project_asks_for():
     from packaging.utils import canonicalize_name
 
     fixed = dict(line.split("==") for line in (REPOSITORY / "deploy/docker/constraints.txt").read_text().split())
-    for line in required(["serve", "models"]):
+    for line in required(["serve", "tracing", "models"]):
         wanted = Requirement(line)
         if (name := canonicalize_name(wanted.name)) != "torch":
             assert wanted.specifier.contains(fixed[name]), f"{line}: make constraints"
