@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -31,10 +30,11 @@ def provider(service: str) -> TracerProvider:
 
 
 def exporting(service: str) -> TracerProvider:
-    """Exports in batches from a thread of its own, and what is left when the process ends."""
+    """Exports in batches from a thread of its own, and what is left when the process ends.
+
+    Not made OpenTelemetry's global one: libraries would add spans of their own, as FastAPI does for every probe."""
     made = provider(service)
     made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    trace.set_tracer_provider(made)  # for libraries that make spans of their own
     return made
 
 

@@ -236,8 +236,13 @@ class RoundTrace(NamedTuple):
         """One replica's work on the round, below the root."""
         token = otel.attach(trace.set_span_in_context(trace.NonRecordingSpan(self.context()), otel.Context()))
         try:
-            with span("work", attributes) as made:
-                yield made
+            made = start("work", attributes)
+            try:
+                # What ends it says the root. A run that has ended is dropped at once, which is no cancel to tell of.
+                with trace.use_span(made, record_exception=False, set_status_on_exception=False):
+                    yield made
+            finally:
+                made.end()
         finally:
             otel.detach(token)
 

@@ -32,7 +32,7 @@ from services.orchestrator.replay import Replay
 from services.orchestrator.rounds import BEGINS_ROUND, round_of
 from services.orchestrator.screening import Guards
 from services.orchestrator.traced import RoundSpans, tell_end, working
-from services.orchestrator.writing import write_plan
+from services.orchestrator.writing import Record, write_plan
 
 log = structlog.get_logger(__name__)
 
@@ -140,6 +140,14 @@ class Making:
         except Exception as error:
             document = await self._journal.document(claim.run_id)
             end = cut_short(error, stands=any(step.finished for step in document.steps))
+        ending = asyncio.ensure_future(self._end(claim, past, end, record))
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:  # perhaps because it is seen to have ended: then it must be counted and told too
+            await asyncio.gather(ending, return_exceptions=True)
+            raise
+
+    async def _end(self, claim: Claim, past: list[Recorded], end: Finished, record: Record) -> None:
         try:
             await record(end)
             tell_end(claim.run_id, past, end)
