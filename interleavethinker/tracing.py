@@ -43,7 +43,7 @@ def configure(service: str) -> None:
 
     Raises BadSettings where they ask for what is not installed or not spoken.
     """
-    if not _wanted():
+    if not wanted():
         return
     protocol = _variable("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or _variable("OTEL_EXPORTER_OTLP_PROTOCOL")
     if protocol not in ("", "http/protobuf"):
@@ -65,7 +65,8 @@ def use(provider: TracerProvider | None) -> None:
     _tracer = provider.get_tracer(NAMESPACE) if provider else trace.NoOpTracer()
 
 
-def _wanted() -> bool:
+def wanted() -> bool:
+    """Whether the OTEL_* variables ask for traces. Raises BadSettings for an exporter that is not spoken."""
     if _variable("OTEL_SDK_DISABLED").lower() == "true" or _variable("OTEL_TRACES_EXPORTER") == "none":
         return False
     if (exporter := _variable("OTEL_TRACES_EXPORTER")) not in ("", "otlp"):

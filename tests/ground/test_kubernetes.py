@@ -7,12 +7,15 @@ import shutil
 import subprocess
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from deploy.twin import REPOSITORY
+from interleavethinker import tracing
 from interleavethinker.settings import load_section
 from services.orchestrator.__main__ import main as orchestrator_main
 from tests.ground.test_compose import SECTIONS
@@ -144,3 +147,28 @@ def test_replicas_of_the_ha_overlay():
         "orchestrator": 3, "planner": 2, "critic": 2, "generator": 2, "vllm": 2,
     }  # fmt: skip
     assert all(each["spec"]["minReplicaCount"] == 2 for each in of_kind("gpu-ha", "ScaledObject").values())
+
+
+def test_traces_are_a_component_with_a_way_to_the_collector_and_variables_that_turn_them_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(REPOSITORY / "deploy" / "k8s", tmp_path / "k8s")
+    overlay = tmp_path / "k8s" / "overlays" / "traced"
+    overlay.mkdir()
+    (overlay / "kustomization.yaml").write_text(
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: interleavethinker\n"
+        "resources: [../../base]\ncomponents: [../../components/tracing]\n"
+    )
+    answer = subprocess.run(["kubectl", "kustomize", str(overlay)], capture_output=True, text=True, check=True)
+    found = list(yaml.safe_load_all(answer.stdout))
+    (policy,) = (each for each in found if each["metadata"]["name"] == "spans-to-collector")
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    kubernetes_validate.validate(policy, kubernetes_validate.latest_version(), strict=True)
+    (settings,) = (each["data"] for each in found if each["metadata"]["name"].startswith("settings-"))
+    port = urlsplit(settings["OTEL_EXPORTER_OTLP_ENDPOINT"]).port
+    assert policy["spec"]["egress"][0]["ports"] == [{"protocol": "TCP", "port": port}]
+    (chosen,) = policy["spec"]["podSelector"]["matchExpressions"]
+    assert set(chosen["values"]) == {*PORTS, "worker"}, "all that make spans, and nobody else"
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert tracing.wanted()
