@@ -32,6 +32,9 @@ _REPOSITORY = Path(__file__).parents[1]
 _SECRET = re.compile(r"key|secret|token|password|header", re.IGNORECASE)
 """Fields whose values are never shown, not even wrong ones."""
 
+NO_PRESET = "none"
+"""Takes the preset of a weaker source back."""
+
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -89,7 +92,7 @@ def load_section(name: str, model: type[T]) -> T:
             if section not in SECTIONS or not isinstance(table, dict):
                 raise BadSettings(source.unknown((section,), (*SECTIONS, *map(str.lower, TOP_LEVEL))))
         table = source.tree.get(name, {})
-        if table.get("preset"):
+        if table.get("preset", NO_PRESET) != NO_PRESET:
             for field in getattr(model, "PRESET_FIELDS", ()):
                 values.pop(field, None)
         _lay(source, table, model, values, (name,), origins)

@@ -21,7 +21,8 @@ def main() -> None:
     parser.add_argument("role", nargs="?", choices=("api", "worker", "presets"), default="api")
     role = parser.parse_args().role
     if role == "presets":
-        return print(table())
+        print(table())
+        return
     # An orderly exit, also where uvicorn passes the signal on: the embedded Redis must be stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = load_section("generator", GeneratorSettings)

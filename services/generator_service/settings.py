@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from interleavethinker.settings import NO_PRESET
 from services.generator_service.hosted.settings import HostedSettings
 from services.generator_service.presets import preset
 
@@ -102,8 +103,8 @@ class GeneratorSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _of_preset(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or not values.get("preset"):
-            return values
+        if not isinstance(values, dict) or values.get("preset") in (None, NO_PRESET):
+            return {**values, "preset": None} if isinstance(values, dict) and "preset" in values else values
         chosen = preset(str(values["preset"]))
         laid = {"backend": "diffusers", "model": chosen.model, "partner": chosen.partner}
         if values.get("model", chosen.model) == chosen.model:

@@ -38,6 +38,7 @@ def tiny_settings(name: str, home: Path) -> GeneratorSettings:
         partner=str(build(home / "partner", partner)) if partner else None,
         imports=("interleavethinker.chat.qwen",),
         call=tiny_call(name),
+        edit_call={"strength": 0.5} if name in ("z-image", "sd35-large") else {},  # of two steps: the second
         device="cpu",
         threads=1,
     )

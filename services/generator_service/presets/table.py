@@ -1,4 +1,4 @@
-"""The presets as a Markdown table: what `python -m services.generator_service presets` prints and docs/models.md holds."""
+"""The presets as a Markdown table: `python -m services.generator_service presets` prints it, docs/models.md has it."""
 
 from __future__ import annotations
 
