@@ -110,6 +110,12 @@ def test_what_vllm_serves_is_what_the_services_ask_for(file: str, monkeypatch: p
         assert revision in services["vllm"]["command"]
 
 
+def test_no_comment_is_taken_for_a_value(services: dict[str, Any]):
+    """After an empty value, docker compose reads what looks like a comment as the value: a public token, say."""
+    for name, service in services.items():
+        assert not [each for each, value in service.get("environment", {}).items() if str(value).startswith("#")], name
+
+
 def test_ports_and_probes_are_those_of_the_code(services: dict[str, Any]):
     ports = {"planner": PlannerSettings, "critic": CriticSettings, "generator": GeneratorSettings}
     for name, model in ports.items():
