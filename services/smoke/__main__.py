@@ -21,7 +21,9 @@ from services.smoke.settings import Tried, of_settings
 def main() -> int:
     urls, token, generator, published = of_settings()
     parser = argparse.ArgumentParser(prog="python -m services.smoke", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("smoke.html"), help="the page")
+    parser.add_argument(
+        "--out", type=Path, default=Path("smoke.html"), help="the page; - writes it to the standard output"
+    )
     for name in SERVICES:
         parser.add_argument(f"--{name}-url", default=urls[name], help="%(default)s, by the settings")
     parser.add_argument("--api-key", default=os.environ.get(f"{PREFIX}API_KEY"), help="where the service asks for one")
@@ -54,8 +56,11 @@ def main() -> int:
     )
     lines = asyncio.run(everything(tried, open_blobs(load_section("blobs", BlobSettings)), _tell))
     facts = {"profile": os.environ.get(f"{PREFIX}PROFILE") or "cpu", "generator": generator.preset or generator.model}
-    said.out.write_text(page(lines, facts), encoding="utf-8")
-    print(f"{verdict(lines)}: {said.out}")
+    if str(said.out) == "-":
+        print(page(lines, facts))
+    else:
+        said.out.write_text(page(lines, facts), encoding="utf-8")
+    print(f"{verdict(lines)}: {said.out}", file=sys.stderr)
     return 1 if verdict(lines) == "FAIL" else 0
 
 
@@ -71,7 +76,7 @@ def _size(parser: argparse.ArgumentParser, text: str | None) -> Size | None:
 
 def _tell(line: Line) -> None:
     seconds = "" if line.seconds is None else f"  {line.seconds:.2f} s"
-    print(f"{line.outcome}  {line.about}: {line.found}{seconds}", flush=True)
+    print(f"{line.outcome}  {line.about}: {line.found}{seconds}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
