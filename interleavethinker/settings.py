@@ -32,6 +32,9 @@ _REPOSITORY = Path(__file__).parents[1]
 _SECRET = re.compile(r"key|secret|token|password|header", re.IGNORECASE)
 """Fields whose values are never shown, not even wrong ones."""
 
+NO_PRESET = "none"
+"""Takes the preset of a weaker source back."""
+
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -77,6 +80,9 @@ def load_section(name: str, model: type[T]) -> T:
     """Build one section from, strongest first: `INTERLEAVETHINKER_<SECTION>__<FIELD>` (nested fields: more `__`), the
     profile's `[section]` table, the model's defaults. Empty variables count as unset; lists and tables are JSON.
 
+    A field `preset` names a set of values that the section's class fills in. It begins anew: of the class's
+    `PRESET_FIELDS`, only what stands beside the preset or in a stronger source is laid over it.
+
     Raises BadSettings for unknown names, values that do not fit, and a profile that cannot be found.
     """
     values: dict[str, Any] = {}
@@ -85,7 +91,11 @@ def load_section(name: str, model: type[T]) -> T:
         for section, table in source.tree.items():
             if section not in SECTIONS or not isinstance(table, dict):
                 raise BadSettings(source.unknown((section,), (*SECTIONS, *map(str.lower, TOP_LEVEL))))
-        _lay(source, source.tree.get(name, {}), model, values, (name,), origins)
+        table = source.tree.get(name, {})
+        if table.get("preset", NO_PRESET) != NO_PRESET:
+            for field in getattr(model, "PRESET_FIELDS", ()):
+                values.pop(field, None)
+        _lay(source, table, model, values, (name,), origins)
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -157,11 +167,12 @@ def _profile() -> _Source:
 
 
 def _environment() -> Iterator[_Source]:
-    """One source for each variable that is set and not empty, the weaker ones first."""
+    """One source for each variable that is set and not empty, the weaker ones first: presets before what is laid over
+    them."""
     for variable, path in FOREIGN.items():
         if text := os.environ.get(variable):
             yield _Source(variable, _branch(path, text))
-    for variable, text in sorted(os.environ.items()):
+    for variable, text in sorted(os.environ.items(), key=lambda item: (not item[0].endswith("__PRESET"), item[0])):
         name = variable.removeprefix(PREFIX)
         if text and variable != name and name not in TOP_LEVEL:
             yield _Source(variable, _branch(name.lower().split("__"), _read(variable, text)))

@@ -41,6 +41,12 @@ SAID = ("host", "port", "backend", "model", "pinned", "pack", "device", "base_ur
 """Fields that are said where a section has them; none of them is a secret."""
 
 
+def said(settings: BaseModel) -> dict[str, Any]:
+    """The fields of SAID; a model with the commit that is named apart from it."""
+    facts = {field: getattr(settings, field) for field in SAID if hasattr(settings, field)}
+    return facts | ({"model": settings.model_id} if isinstance(settings, GeneratorSettings) else {})
+
+
 def journal(url: str) -> dict[str, Any]:
     """`state`: absent, right, older, unknown (a newer one), or away; with the revisions. Raises BadSettings."""
     try:
@@ -77,10 +83,10 @@ def further_generators() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, table in tables.items():
         try:
-            settings = GeneratorSettings.model_validate({**shared.model_dump(), **table})
-            found[f"generators.{name}"] = {
-                field: getattr(settings, field) for field in SAID if hasattr(settings, field)
-            }
+            below = shared.model_dump(
+                exclude={"preset", *GeneratorSettings.PRESET_FIELDS} if "preset" in table else {"preset"}
+            )
+            found[f"generators.{name}"] = said(GeneratorSettings.model_validate({**below, **table}))
         except ValidationError as error:
             told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
             found[f"generators.{name}"] = {"problem": f"generators.{name}: {told}"}
@@ -95,7 +101,7 @@ def look() -> dict[str, Any]:
         except BadSettings as error:
             found["sections"][name] = {"problem": error.detail}
             continue
-        found["sections"][name] = {field: getattr(settings, field) for field in SAID if hasattr(settings, field)}
+        found["sections"][name] = said(settings)
         if isinstance(settings, OrchestratorSettings):
             try:
                 found["journal"] = journal(settings.journal)

@@ -5,14 +5,15 @@ The backends are imported only when chosen: torch takes seconds, and a service t
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from interleavethinker.chat.base import Chat
+from interleavethinker.chat.presets import preset
 from interleavethinker.checkpoint import Pack, check_pack, read_manifest
 from interleavethinker.errors import BadCheckpoint
-from interleavethinker.settings import find_path
+from interleavethinker.settings import NO_PRESET, find_path
 
 
 class ChatPrice(BaseModel):
@@ -31,6 +32,9 @@ class ChatSettings(BaseModel):
 
     backend: Literal["local", "openai"] = Field(
         default="local", description="`local`: transformers in this process; `openai`: a server of OpenAI's chat API"
+    )
+    preset: str | None = Field(
+        default=None, description="a served model by name, with its prompt pack: docs/models.md; it needs a base_url"
     )
     model: str = Field(description="a checkpoint directory or Hugging Face id; openai: the server's name for it")
 
@@ -63,6 +67,17 @@ class ChatSettings(BaseModel):
     cache_salt: str | None = Field(
         default=None, description="openai, vllm: keeps prefix caches apart; tenants' are apart anyway"
     )
+
+    SECTION: ClassVar[str] = "chat"
+    PRESET_FIELDS: ClassVar[tuple[str, ...]] = ("backend", "model", "pack")
+    """What weaker sources say of these is not meant for the preset's model: a preset begins anew (settings.py)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("preset") in (None, NO_PRESET):
+            return {**values, "preset": None} if isinstance(values, dict) and "preset" in values else values
+        return preset(cls.SECTION, str(values["preset"])).values(cls.SECTION, values) | values
 
 
 def open_chat(settings: ChatSettings) -> Chat:

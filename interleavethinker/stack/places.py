@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from interleavethinker.errors import BadSettings
-from interleavethinker.settings import PREFIX, said, said_tables
+from interleavethinker.settings import NO_PRESET, PREFIX, said, said_tables
 from interleavethinker.types import GENERATOR_NAME
 
 LOCAL = "127.0.0.1"
@@ -94,7 +94,12 @@ def further_generators(ports: Ports, environment: Mapping[str, str]) -> dict[str
             probe = held.enter_context(closing(socket.socket()))
             probe.bind((LOCAL, 0))
             port = table.get("port") or probe.getsockname()[1]
-            fields = {"namespace": f"{shared}-{name.replace('.', '-')}", **table, "port": port}
+            fresh: dict[str, object] = {}
+            if "preset" in table:  # what the environment says of the default one's model is not meant for this one
+                fresh = dict.fromkeys(("backend", "model", "commit", "partner", "imports", "call", "edit_call"), "")
+            elif "model" in table:
+                fresh = {"preset": NO_PRESET}
+            fields = {**fresh, "namespace": f"{shared}-{name.replace('.', '-')}", **table, "port": port}
             own = {f"{PREFIX}GENERATOR__{field.upper()}": _text(value) for field, value in fields.items()}
             found[name] = Further(f"http://{LOCAL}:{port}", own)
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from interleavethinker.chat import ChatSettings
@@ -9,6 +11,8 @@ from interleavethinker.chat import ChatSettings
 
 class CriticSettings(ChatSettings):
     """The model that judges (see `ChatSettings`), and how it is asked."""
+
+    SECTION: ClassVar[str] = "critic"
 
     model: str = "checkpoints/smallworld/critic"
     pack: str = Field(default="compact", description="prompt pack: compact, standard, or the directory of one's own")

@@ -1,4 +1,5 @@
-"""`python -m services.generator_service` serves the API, `... worker` draws; both find the same Redis and images."""
+"""`python -m services.generator_service` serves the API, `... worker` draws; both find the same Redis and images.
+`... presets` prints the table of image models that have a name, as docs/models.md has it."""
 
 from __future__ import annotations
 
@@ -12,13 +13,17 @@ from interleavethinker.errors import InterleaveError
 from interleavethinker.redis_server import redis_server
 from interleavethinker.settings import BlobSettings, RedisSettings, load_section
 from interleavethinker.telemetry import configure_logging
+from services.generator_service.presets.table import table
 from services.generator_service.settings import GeneratorSettings
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m services.generator_service", description=__doc__)
-    parser.add_argument("role", nargs="?", choices=("api", "worker"), default="api")
+    parser.add_argument("role", nargs="?", choices=("api", "worker", "presets"), default="api")
     role = parser.parse_args().role
+    if role == "presets":
+        print(table())
+        return
     # An orderly exit, also where uvicorn passes the signal on: the embedded Redis must be stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = load_section("generator", GeneratorSettings)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from interleavethinker.settings import NO_PRESET
 from services.generator_service.hosted.settings import HostedSettings
+from services.generator_service.presets import preset
 
 
 class PreviewSettings(BaseModel):
@@ -41,6 +43,17 @@ class GeneratorSettings(BaseModel):
         default="checkpoints/smallworld/generator",
         description="a pipeline's directory, or a Hugging Face id as owner/name@commit; a server's name for its model",
     )
+    preset: str | None = Field(
+        default=None,
+        description="a model by name, with its commit and call; `python -m services.generator_service presets`",
+    )
+    commit: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{40}$", description="of `model` on the hub, where `model` has no @"
+    )
+    partner: str | None = Field(
+        default=None,
+        description="another model, written as `model` is, for what this one does not do: drawing from text, or edits",
+    )
     pinned: bool = Field(default=True, description="a Hugging Face id must name a commit; false: or nothing, or a tag")
     imports: tuple[str, ...] = Field(
         default=(),
@@ -51,6 +64,7 @@ class GeneratorSettings(BaseModel):
         description="keyword arguments of every pipeline call; stronger than the checkpoint's call.json. Of a hosted "
         "model: further fields of every request; null takes one out",
     )
+    edit_call: dict[str, Any] = Field(default={}, description="the same, of edits only: over `call`")
     hosted: HostedSettings = HostedSettings()
     at_once: int | None = Field(
         default=None,
@@ -80,3 +94,23 @@ class GeneratorSettings(BaseModel):
     max_losses: int = Field(default=3, ge=1, description="so many workers may die drawing one job before it is failed")
     longest_draw_seconds: int = Field(default=3600, ge=1, description="no drawing may take longer than this")
     max_wait_seconds: float = Field(default=60.0, gt=0, description="the longest `wait` of one request")
+
+    PRESET_FIELDS: ClassVar[tuple[str, ...]] = (
+        "backend", "model", "commit", "partner", "imports", "call", "edit_call", "dtype", "reference_pixels",
+    )  # fmt: skip
+    """What weaker sources say of these is not meant for the preset's model: a preset begins anew (settings.py)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("preset") in (None, NO_PRESET):
+            return {**values, "preset": None} if isinstance(values, dict) and "preset" in values else values
+        chosen = preset(str(values["preset"]))
+        laid = {"backend": "diffusers", "model": chosen.model, "partner": chosen.partner}
+        if values.get("model", chosen.model) == chosen.model:
+            laid["commit"] = chosen.commit
+        return laid | values
+
+    @property
+    def model_id(self) -> str:
+        return f"{self.model}@{self.commit}" if self.commit and "@" not in self.model else self.model

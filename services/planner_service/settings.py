@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from interleavethinker.chat import ChatSettings
@@ -9,6 +11,8 @@ from interleavethinker.chat import ChatSettings
 
 class PlannerSettings(ChatSettings):
     """The model that plans (see `ChatSettings`), and how it is asked."""
+
+    SECTION: ClassVar[str] = "planner"
 
     model: str = "checkpoints/smallworld/planner"
     pack: str = Field(default="compact", description="prompt pack: compact, standard, or the directory of one's own")

@@ -14,6 +14,7 @@ import pytest
 
 from deploy.docker.requirements import required
 from deploy.twin import OURS, REPOSITORY, described
+from interleavethinker.chat.presets import presets
 from interleavethinker.settings import BlobSettings, InternalSettings, RedisSettings, load_section
 from interleavethinker.telemetry import LogSettings
 from services.critic_service.settings import CriticSettings
@@ -21,12 +22,15 @@ from services.generator_service.settings import GeneratorSettings
 from services.orchestrator.settings import OrchestratorSettings
 from services.planner_service.settings import PlannerSettings
 
-GPU = ("--env-file", "deploy/compose/gpu.env", "--profile", "gpu")
+GPU_FILES = ("deploy/compose/gpu.env", "deploy/compose/gpu-80gb.env", "deploy/compose/gpu-2x24gb.env")
+GPU = ("--env-file", GPU_FILES[0], "--profile", "gpu")
 WAYS = {
     "alone": (),
     "observed": ("--profile", "observability"),
     "gpu": GPU,
     "gpu, observed": (*GPU, "--profile", "observability"),
+    "one GPU of 80 GB": ("--env-file", "deploy/compose/gpu-80gb.env", "--profile", "gpu"),
+    "two GPUs of 24 GB": ("--env-file", "deploy/compose/gpu-2x24gb.env", "--profile", "gpu"),
     "example": ("--env-file", ".env.example"),
 }
 SECTIONS: dict[str, Any] = {
@@ -90,11 +94,35 @@ def test_what_can_be_set_is_written_down_and_what_is_written_down_can_be_set():
     text = (REPOSITORY / "docker-compose.yml").read_text()
     read = set(re.findall(r"\$\{(\w+)", text))
     told = set()
-    for file in (".env.example", "deploy/compose/gpu.env"):
+    for file in (".env.example", *GPU_FILES):
         told |= set(re.findall(r"^(\w+)=", (REPOSITORY / file).read_text(), re.MULTILINE))
     chosen_by_us = {"SERVICE_IMAGE", "GPU_IMAGE"}  # for those who build elsewhere
     assert read - told == chosen_by_us
     assert told - read == set()
+    names = [re.findall(r"^(\w+)=", (REPOSITORY / file).read_text(), re.MULTILINE) for file in GPU_FILES]
+    assert names[0] == names[1] == names[2], "the layouts say the same things"
+
+
+@pytest.mark.parametrize("file", GPU_FILES)
+def test_what_vllm_serves_is_what_the_services_ask_for(file: str, monkeypatch: pytest.MonkeyPatch):
+    services = described("--env-file", file, "--profile", "gpu")["services"]
+    served = next(each for each in services["vllm"]["command"] if each.startswith("--served-model-name="))
+    length = next(each for each in services["vllm"]["command"] if each.startswith("--max-model-len="))
+    for name, model in (("planner", PlannerSettings), ("critic", CriticSettings)):
+        with monkeypatch.context() as patch:
+            for variable, value in services[name]["environment"].items():
+                patch.setenv(variable, value)
+            settings: Any = load_section(name, model)
+        assert served.partition("=")[2] == settings.model and settings.pack == "standard"
+        assert int(length.partition("=")[2]) <= presets()[settings.preset].max_model_len
+        revision = f"--revision={presets()[settings.preset].commit or 'main'}"
+        assert revision in services["vllm"]["command"]
+
+
+def test_no_comment_is_taken_for_a_value(services: dict[str, Any]):
+    """After an empty value, docker compose reads what looks like a comment as the value: a public token, say."""
+    for name, service in services.items():
+        assert not [each for each, value in service.get("environment", {}).items() if str(value).startswith("#")], name
 
 
 def test_ports_and_probes_are_those_of_the_code(services: dict[str, Any]):

@@ -1,6 +1,8 @@
-"""Any diffusers pipeline that draws from text and edits by an image argument: FLUX.2, Qwen-Image, the small world's.
+"""Any diffusers pipeline that draws from text and edits, alone or with a partner: FLUX.2, Qwen-Image, SDXL, the small
+world's.
 
-Weights are safetensors only, no code comes with a model, and what a pipeline takes is read from its signature.
+Weights are safetensors only, no code comes with a model. How a class is called is data (`shapes`), what every call of a
+model gets comes from its preset, its call.json and the settings.
 One picture a call: at 1024 px a batch gains nothing (field.md section 1), and a job's picture must depend on it alone.
 """
 
@@ -11,7 +13,8 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +31,15 @@ from interleavethinker.types import ImageJob, Value
 from interleavethinker.weights import refuse_unsafe
 from services.generator_service.backends.base import DeviceLost, Loaded, Look, OnStep
 from services.generator_service.backends.unfinished import Unfinished, can_be_seen
+from services.generator_service.backends.way import Way, counting, known_to_one
 from services.generator_service.pictures import fitted
+from services.generator_service.presets import preset
 from services.generator_service.settings import GeneratorSettings
 
 CALL_FILE = "call.json"
 """Beside model_index.json: keyword arguments that each call of this checkpoint needs: {"num_inference_steps": 4}."""
+
+WANTED = "an image model that draws from text and edits is needed, as black-forest-labs/FLUX.2-klein-4B"
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -48,10 +55,8 @@ class Diffusers:
 
     def __init__(self, settings: GeneratorSettings) -> None:
         self._settings = settings
-        self._pipeline: Any = None
-        self._parameters: frozenset[str] = frozenset()
-        self._call: dict[str, Any] = {}
-        self._shows = False
+        self._draws: Way
+        self._edits: Way
 
     def setup(self) -> Loaded:
         device, dtype = _device(self._settings.device), self._settings.dtype
@@ -62,40 +67,83 @@ class Diffusers:
         diffusers.utils.logging.disable_progress_bar()
         transformers.utils.logging.disable_progress_bar()
         self._import_own()
-        name, folder = _fetch(self._settings.model, pinned=self._settings.pinned)
-        refuse_unsafe(folder, name)
-        try:
-            self._pipeline = diffusers.DiffusionPipeline.from_pretrained(
-                str(folder), dtype=getattr(torch, dtype), use_safetensors=True
-            ).to(device)
-        except (ValueError, OSError, AttributeError, TypeError, RuntimeError) as error:
-            raise BadCheckpoint(f"{name} cannot be loaded as a diffusers pipeline: {error}") from error
-        self._pipeline.set_progress_bar_config(disable=True)
-        self._parameters = frozenset(inspect.signature(self._pipeline.__call__).parameters)
-        self._call = self._defaults(folder)
-        self._shows = self._settings.previews.on and can_be_seen(self._pipeline)
-        self._demand({"prompt", "image", "generator"}, "an image model that draws from text and edits")
+        name, main = self._load(self._settings.model_id, device, dtype)
+        ways = [main]
+        if self._settings.partner:
+            partner, second = self._load(self._settings.partner, device, dtype)
+            name, ways = f"{name}+{partner}", [main, second]
+        elif main.shape.partner and hasattr(diffusers, main.shape.partner):
+            ways.append(Way(getattr(diffusers, main.shape.partner)(**_components(main.pipeline, main.shape.partner))))
+        for way in ways:
+            way.pipeline.set_progress_bar_config(disable=True)
+        self._choose(ways)
+        self._fill(ways)
         return Loaded(model=name, device=_describe(device), dtype=dtype)
 
     def draw(self, job: ImageJob, references: Sequence[Image.Image], on_step: OnStep) -> Image.Image:
-        call = self._call | job.params.model_dump(exclude_none=True)
-        if job.size:
-            call |= {"width": job.size.width, "height": job.size.height}
-        if unknown := call.keys() - self._parameters:
-            raise DrawFailed(f"{type(self._pipeline).__name__} takes no {', '.join(sorted(unknown))}")
+        way = self._edits if references else self._draws
         references = [fitted(reference, self._settings.reference_pixels) for reference in references]
-        if references:
-            call["image"] = references[0] if len(references) == 1 else list(references)
-        unfinished = Unfinished(self._pipeline) if self._shows else None
-        if "callback_on_step_end" in self._parameters:
-            look = unfinished.look if unfinished else None
-            call["callback_on_step_end"] = _reporting(on_step, call.get("num_inference_steps", 0), look)
+        call = way.arguments(job, references)
+        if unknown := known_to_one(call, [way]):
+            raise DrawFailed(f"{way.name} takes no {', '.join(unknown)}")
+        unfinished = Unfinished(way.pipeline) if self._settings.previews.on and can_be_seen(way.pipeline) else None
+        steps = call.get("num_inference_steps", 0)
+        telling: AbstractContextManager[None] = nullcontext()
+        if "callback_on_step_end" in way.parameters:
+            call["callback_on_step_end"] = _reporting(on_step, steps, unfinished.look if unfinished else None)
+        else:
+            telling = counting(way.pipeline, on_step, steps)
         # A CPU generator gives the same noise on every device.
-        generator = torch.Generator("cpu").manual_seed(job.seed)
+        call["generator"] = torch.Generator("cpu").manual_seed(job.seed)
         noting = unfinished.noting() if unfinished else nullcontext()
-        with _explained(job, references), torch.inference_mode(), noting:
-            picture: Image.Image = self._pipeline(prompt=clean(job.prompt), generator=generator, **call).images[0]
-        return picture
+        with _explained(job, references), torch.inference_mode(), telling, noting:
+            picture: Image.Image = way.pipeline(prompt=way.prompt(clean(job.prompt), references), **call).images[0]
+        return way.finished(picture, job)
+
+    def _load(self, model: str, device: torch.device, dtype: str) -> tuple[str, Way]:
+        name, folder = _fetch(model, pinned=self._settings.pinned)
+        refuse_unsafe(folder, name)
+        try:
+            pipeline = diffusers.DiffusionPipeline.from_pretrained(
+                str(folder), dtype=getattr(torch, dtype), use_safetensors=True
+            ).to(device)
+        except (ValueError, OSError, AttributeError, TypeError, RuntimeError, ImportError, NameError) as error:
+            lack = "" if find_spec("torchvision") else "; torchvision, which some pipelines want, is not installed"
+            raise BadCheckpoint(f"{name} cannot be loaded as a diffusers pipeline: {error}{lack}") from error
+        way = Way(pipeline)
+        if missing := {"prompt", "generator"} - way.parameters:
+            raise BadCheckpoint(f"{name} is a {way.name}, which has no argument {', '.join(sorted(missing))}; {WANTED}")
+        path = folder / CALL_FILE
+        way.call = json.loads(path.read_text()) if path.is_file() else {}
+        return name, way
+
+    def _choose(self, ways: list[Way]) -> None:
+        """The first that can draws from text, and so for edits."""
+        draws = [way for way in ways if way.shape.blank]
+        edits = [way for way in ways if way.shape.edits]
+        if not draws or not edits:
+            what = "draws from text" if not draws else "edits"
+            raise BadCheckpoint(
+                f"{self._settings.model_id} is a {ways[0].name}, which has no argument image: nothing here {what}; "
+                f"{WANTED}, or set generator.partner to a model that {what}"
+            )
+        self._draws, self._edits = draws[0], edits[0]
+
+    def _fill(self, ways: list[Way]) -> None:
+        """Every way's arguments, the weaker first: the preset's, its checkpoint's, the settings'."""
+        chosen = preset(self._settings.preset) if self._settings.preset else None
+        shared = {**(chosen.call if chosen else {}), **ways[0].call, **self._settings.call}
+        of_edits = {**(chosen.edit_call if chosen else {}), **self._settings.edit_call}
+        for call, takers in ((shared, ways), (of_edits, [self._edits])):
+            if unknown := known_to_one(call, takers):
+                names = sorted(set[str]().union(*(way.parameters for way in takers)))
+                raise BadSettings(
+                    f"{', '.join(way.name for way in takers)} takes no {', '.join(unknown)}: see generator.call, "
+                    f"generator.edit_call or {CALL_FILE}; known are {', '.join(names)}"
+                )
+        for way in ways:
+            call = {**shared, **(way.call if way is not ways[0] else {}), **(of_edits if way is self._edits else {})}
+            way.call = {name: value for name, value in call.items() if name in way.parameters}
 
     def _import_own(self) -> None:
         for module in self._settings.imports:
@@ -103,23 +151,6 @@ class Diffusers:
                 importlib.import_module(module)
             except ImportError as error:
                 raise BadSettings(f"generator.imports names {module!r}, which cannot be imported: {error}") from error
-
-    def _defaults(self, folder: Path) -> dict[str, Any]:
-        path = folder / CALL_FILE
-        call = {**(json.loads(path.read_text()) if path.is_file() else {}), **self._settings.call}
-        if unknown := call.keys() - self._parameters:
-            raise BadSettings(
-                f"{type(self._pipeline).__name__} takes no {', '.join(sorted(unknown))}: see generator.call or {path}; "
-                f"known are {', '.join(sorted(self._parameters))}"
-            )
-        return call
-
-    def _demand(self, names: set[str], what: str) -> None:
-        if missing := names - self._parameters:
-            raise BadCheckpoint(
-                f"{self._settings.model} is a {type(self._pipeline).__name__}, which has no argument "
-                f"{', '.join(sorted(missing))}; {what} is needed, as black-forest-labs/FLUX.2-klein-4B"
-            )
 
 
 class _Files(Value):
@@ -143,8 +174,8 @@ def _fetch(model: str, *, pinned: bool) -> tuple[str, Path]:
     name, _, revision = model.partition("@")
     if pinned and not _COMMIT.fullmatch(revision):
         raise BadSettings(
-            f"generator.model is {model!r}: write the commit too, as {name}@<40 hex digits> (the model's page lists "
-            "them under Files, History), or set generator.pinned to false to take whatever is there now"
+            f"generator.model is {model!r}: write the commit too, as {name}@<40 hex digits> or in generator.commit "
+            "(the model's page lists them under Files, History), or set generator.pinned to false for what is there"
         )
     try:
         # The download keeps to safetensors and to the files that model_index.json names.
@@ -156,6 +187,13 @@ def _fetch(model: str, *, pinned: bool) -> tuple[str, Path]:
     except (OSError, ValueError) as error:
         raise BadCheckpoint(f"{model} cannot be had from the Hugging Face hub: {error}") from error
     return f"{name}@{folder.name[:12]}", folder
+
+
+def _components(pipeline: Any, partner: str) -> dict[str, Any]:
+    """What the partner is made of: the pipeline's components that it knows, and its settings that are no components."""
+    wanted = inspect.signature(getattr(diffusers, partner).__init__).parameters
+    found = {**dict(pipeline.config), **pipeline.components}
+    return {name: found[name] for name in wanted if name in found and not name.startswith("_")}
 
 
 def _device(wanted: str) -> torch.device:
