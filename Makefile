@@ -74,6 +74,8 @@ train-ablation: setup ## after train-critic: the four checkpoints that only the 
 	$(SFT) --out var/runs/unfiltered --set data=var/data/unfiltered/Interleave-Critic-SFT
 	$(BIN)/python -m training one-agent
 	$(BIN)/python -m training generator --recipe training/recipes/generator_second.cpu.toml --work var/second
+	rm -rf checkpoints/school/second
+	cp -r var/second/generator/pipeline checkpoints/school/second
 
 eval: setup ## measure the committed checkpoints on held-out requests (n = 300)
 	$(BIN)/python -m evaluation smallworld --n 300 --json
