@@ -11,7 +11,7 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.o
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format client train-generator train-planner train-critic eval ablation bench faults load soak twin images sbom constraints screenshots clean
+.PHONY: help setup demo up test check format client train-generator train-planner train-critic train-ablation eval ablation bench faults load soak twin images sbom constraints screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,17 +58,30 @@ train-planner: setup ## train its planner
 DRAWN_BY := --generator checkpoints/smallworld/generator --generator checkpoints/school/first
 train-critic: setup ## train its critic: painted attempts, the generators' own, SFT on the data set, GRPO
 	$(BIN)/python -m training critic
-	$(BIN)/python -m training synthesize --out var/data/smallworld --planner 0 --critic 16000 --rl 5000 --seed 3 $(DRAWN_BY)
-	$(BIN)/python -m training synthesize --out var/data/held_out --planner 0 --critic 0 --rl 256 --seed 9 $(DRAWN_BY)
+	$(BIN)/python -m training synthesize --out var/data/smallworld --planner 0 --critic 20000 --rl 5000 --seed 3 $(DRAWN_BY)
+	$(BIN)/python -m training synthesize --out var/data/held_out --planner 256 --critic 256 --rl 256 --seed 9 $(DRAWN_BY)
 	$(BIN)/python -m training sft --recipe training/recipes/critic_sft.cpu.toml --out var/runs/critic_sft
+	$(BIN)/python -m training export-run var/runs/critic_sft checkpoints/school/critic
 	$(BIN)/python -m training grpo --recipe training/recipes/critic_rl.cpu.toml --out var/runs/critic_rl
 	$(BIN)/python -m training export-run var/runs/critic_rl checkpoints/smallworld/critic
+
+SFT := $(BIN)/python -m training sft --recipe training/recipes/critic_sft.cpu.toml
+GRPO := $(BIN)/python -m training grpo --recipe training/recipes/critic_rl.cpu.toml
+train-ablation: setup ## after train-critic: the four checkpoints that only the ablation's rows need, and the second generator
+	$(GRPO) --out var/runs/rl_no_step_reward --set grpo.reward.step=0.0
+	$(GRPO) --out var/runs/rl_no_accuracy_reward --set grpo.reward.accuracy=0.0
+	$(BIN)/python -m training synthesize --out var/data/unfiltered --unfiltered --planner 0 --critic 20000 --rl 5000 --seed 3 $(DRAWN_BY)
+	$(SFT) --out var/runs/unfiltered --set data=var/data/unfiltered/Interleave-Critic-SFT
+	$(BIN)/python -m training one-agent
+	$(BIN)/python -m training generator --recipe training/recipes/generator_second.cpu.toml --work var/second
+	rm -rf checkpoints/school/second
+	cp -r var/second/generator/pipeline checkpoints/school/second
 
 eval: setup ## measure the committed checkpoints on held-out requests (n = 300)
 	$(BIN)/python -m evaluation smallworld --n 300 --json
 
 ablation: setup ## what each part of the method buys: evaluation/results/ablation.json and its picture
-	$(BIN)/python -m evaluation ablation --n 300
+	$(BIN)/python -m evaluation ablation --n 400
 
 faults: setup ## kill and starve every part in every phase of a document: bench/results/faults.json
 	$(BIN)/python -m bench.faults

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from training import finetune_commands
+from training import finetune_commands, rehearsal
 from training.data import commands as data_commands
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -66,6 +66,7 @@ def export(kind: Annotated[Kind, typer.Argument(help="which of the three")], wor
 
 data_commands.register(app)
 finetune_commands.register(app)
+rehearsal.register(app)
 
 if __name__ == "__main__":
     app()

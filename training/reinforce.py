@@ -31,6 +31,7 @@ from training.preflight import FACTS, RECIPE, half_precision, main_process, mode
 from training.reinforce_recipe import GrpoRun
 from training.result import OF_THE_MODEL, finish, newest_checkpoint
 from training.rl_plots import rl_curves
+from training.rl_questions import check as check_examples
 from training.tracking import check_reporting
 from training.vlm_judge import VlmJudge
 
@@ -47,9 +48,11 @@ def look(run: GrpoRun, numbers: GrpoRecipe, *, gpu: bool | None = None) -> int:
             raise BadSettings(f"generator.directories: there is no generator checkpoint {directory}")
     if run.held_out:
         ExampleSet(run.held_out, "rl")
-    count = len(ExampleSet(run.data, "rl"))
+    examples = ExampleSet(run.data, "rl")
+    count = len(examples)
     if count < numbers.prompts_per_step:
         raise BadRequest(f"{run.data} has {count} examples, fewer than prompts_per_step = {numbers.prompts_per_step}")
+    check_examples(examples, numbers)
     return count
 
 

@@ -23,6 +23,7 @@ from interleavethinker.codec import Message
 from interleavethinker.types import Outcome
 from training.data.values import RlExample
 from training.grpo_recipe import GrpoRecipe
+from training.machine import peak_gb
 from training.rewards import Judged, Reward, reward, right
 from training.rollout import sample
 
@@ -97,7 +98,7 @@ class RunLog(TrainerCallback):
         for name, value in logs.items():
             if "/" not in name or name in RENAMED:
                 row[RENAMED.get(name, name)] = round(value, 6) if isinstance(value, float) else value
-        self.write("log", row)
+        self.write("log", row | {"peak_gb": round(peak_gb(), 3)})
         done, elapsed = state.global_step - self.first, time.monotonic() - self.started
         left = elapsed / max(1, done) * (state.max_steps - state.global_step) / 60
         shown = "  ".join(f"{name} {row[name]:.3g}" for name in SHOWN if isinstance(row.get(name), int | float))

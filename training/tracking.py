@@ -16,6 +16,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from interleavethinker.errors import BadSettings
+from training.machine import peak_gb
 
 LOG = "log.jsonl"
 SHOWN = ("loss", "token_accuracy", "learning_rate", "grad_norm")
@@ -37,11 +38,13 @@ class Telling(TrainerCallback):
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
         self._began, self._first = time.monotonic(), 0
+        self._last = (self._began, 0)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self._began, self._first = time.monotonic(), state.global_step
+        self._last = (self._began, self._first)
         if state.is_world_process_zero:
             self.path.write_text("".join(json.dumps(row) + "\n" for row in state.log_history))
 
@@ -55,7 +58,7 @@ class Telling(TrainerCallback):
     ) -> None:
         if not state.is_world_process_zero or not logs:
             return
-        row = {**logs, "step": state.global_step}
+        row = {**logs, "step": state.global_step} | self._taken(state.global_step)
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
         seconds, done = time.monotonic() - self._began, state.global_step - self._first
@@ -68,6 +71,14 @@ class Telling(TrainerCallback):
         at = f"{state.global_step}/{state.max_steps}  {seconds / 60:.1f} min, {left / 60:.1f} left"
         if parts:
             print(f"[{self.name}] {at}  {parts}", flush=True)
+
+    def _taken(self, step: int) -> dict[str, float]:
+        """Seconds a step since the row before, nothing where no step was taken; and memory so far."""
+        (then, before), now = self._last, time.monotonic()
+        if step <= before:
+            return {}
+        self._last = (now, step)
+        return {"seconds": round((now - then) / (step - before), 3), "peak_gb": round(peak_gb(), 3)}
 
 
 def stages(history: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -81,3 +81,15 @@ def test_bad_input_gives_one_clear_line(tmp_path):
         toml.write_text(text)
         with pytest.raises(BadRequest, match=line):
             read_checkpoints(toml)
+
+
+def test_every_checkpoint_of_the_table_is_made_by_a_written_command():
+    made = (ROOT / "Makefile").read_text() + (ROOT / "docs" / "training.md").read_text()
+    for name, directory in read_checkpoints(ROOT / "evaluation" / "ablation.toml").items():
+        place = str(directory).removesuffix("/model")
+        if place in ("checkpoints/smallworld/planner", "checkpoints/smallworld/generator"):
+            assert f"training export {directory.name}" in made, name
+        elif place.startswith("var/train/"):
+            assert f"training {place.removeprefix('var/train/').replace('_', '-')}" in made, name
+        else:
+            assert place in made, name

@@ -17,7 +17,7 @@ from training.reinforce import judge_of
 from training.reinforce_recipe import GrpoRun
 
 RECIPES = Path(__file__).parents[2] / "training" / "recipes"
-EIGHT_B = Path(__file__).parent / "qwen3-vl-8b"
+EIGHT_B = RECIPES.parent / "shapes" / "qwen3-vl-8b"
 
 LEARNED, FROZEN = 8_190_735_360, 576_388_336
 """Language: 2 * 151936 * 4096 + 36 * (2 * 4096^2 + 2 * 4096 * 1024 + 3 * 4096 * 12288 + 2 * 4096 + 2 * 128) + 4096.

@@ -48,6 +48,22 @@ class Chosen:
         return min(_share(len(self.critic), sizes.critic), _share(len(self.rl), sizes.rl))
 
 
+class Looking:
+    """When to look at all attempts again: that takes time which grows with what there is, so that after each of a
+    thousand shards it would be most of a run."""
+
+    def __init__(self) -> None:
+        self._at = 1
+
+    def due(self, shards: int) -> bool:
+        return shards >= self._at
+
+    def looked(self, shards: int, filled: float) -> None:
+        """Next when a tenth more is there, or when what is missing may have come."""
+        need = shards / filled if filled else 2.0 * shards
+        self._at = max(shards + 1, min(round(1.1 * shards), round(need)))
+
+
 def without_pictures(files: Sequence[Path]) -> Iterator[AttemptRecord]:
     """The attempts of these files, each with its place in `after`: `name:row`."""
     columns = [

@@ -22,13 +22,13 @@ from interleavethinker.ports import Blobs, Generator
 from interleavethinker.types import Outcome
 from training.data import taxonomy
 from training.data.cards import SETS, Card, Counts
-from training.data.choose import Chosen, choose, without_pictures
+from training.data.choose import Chosen, Looking, choose, without_pictures
 from training.data.interleaved import Told, continuation, question_about
 from training.data.pace import Pace, Say
 from training.data.recipe import DataRecipe, Endpoint, RealWorld, Sizes
 from training.data.replies import Ledger, RecordedChat, RecordedGenerator
 from training.data.sets import claim, critic_sets, write_set
-from training.data.store import Kind, read_examples, write_attempts, write_examples
+from training.data.store import Kind, count_rows, read_examples, write_attempts, write_examples
 from training.data.teacher import Teacher
 from training.data.values import AttemptRecord, PlannerExample
 from training.vlm_judge import VlmJudge
@@ -131,13 +131,17 @@ class _Work:
         drawing = bool(sizes.critic or sizes.rl)
         pace = Pace("teacher", 100, lambda line: self.say(f"{line} %"))
         pace.at(0)
+        looking, filled = Looking(), 0.0
         while planned < sizes.planner or drawing:
             planned += await self._shard(len(self.plans), drawing)
             shares = [planned / sizes.planner] if sizes.planner else []
             if sizes.critic or sizes.rl:
-                chosen = choose(list(without_pictures(self.attempts)), sizes, self.recipe.making, self.recipe.seed)
-                shares.append(chosen.filled(sizes))
-                drawing = shares[-1] < 1
+                if drawing and looking.due(len(self.attempts)):
+                    chosen = choose(list(without_pictures(self.attempts)), sizes, self.recipe.making, self.recipe.seed)
+                    filled = chosen.filled(sizes)
+                    looking.looked(len(self.attempts), filled)
+                shares.append(filled)
+                drawing = filled < 1
             pace.at(int(100 * min(1.0, *shares, 1.0)), f"{planned} planner rows, {self.unread} plans unreadable")
         return chosen
 
@@ -157,7 +161,7 @@ class _Work:
         self.plans.append(plans)
         if attempts.is_file():
             self.attempts.append(attempts)
-        return sum(1 for _ in read_examples(plans, "planner"))
+        return count_rows(plans)
 
     async def _documents(self, numbers: range, drawing: bool) -> list[tuple[list[PlannerExample], list[AttemptRecord]]]:
         room = asyncio.Semaphore(self.real.side_by_side)

@@ -57,10 +57,10 @@ def write_set(
     fresh.mkdir(parents=True)
     rows, total = iter(rows), 0
     for number in range(1_000_000):
-        part = list(islice(rows, per_file))
-        if not part:
+        first = next(rows, None)
+        if first is None:
             break
-        total += write_examples(fresh / f"{number:05d}.parquet", part, kind)
+        total += write_examples(fresh / f"{number:05d}.parquet", chain([first], islice(rows, per_file - 1)), kind)
     if not total:
         shutil.rmtree(fresh)
         raise BadRequest(f"{SETS[kind]} would be empty: there is nothing to make it of")

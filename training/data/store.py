@@ -28,6 +28,8 @@ KINDS: dict[str, type[Row]] = {
     "critic": CriticExample,
     "rl": RlExample,
 }
+MOST_BYTES = 1 << 28
+"""Pictures of one row group at most: what writing and reading hold in memory, however large the set."""
 VALUES: dict[str, type[Value]] = {"scores": Scores, "verdict": Verdict, "plan": Plan}
 _TYPES = {
     "before": pa.binary(), "after": pa.binary(), "images": pa.list_(pa.binary()),
@@ -66,10 +68,15 @@ def read_examples(path: Path, kind: Kind) -> Iterator[Any]:
         if missing:
             raise BadRequest(f"{file} holds no {kind} rows: the columns {sorted(missing)} are missing")
         number = 0
-        for batch in table.iter_batches(256, columns=schema(kind).names):
+        for batch in table.iter_batches(64, columns=schema(kind).names):
             for plain in batch.to_pylist():
                 yield _row(plain, kind, f"{file}, row {number}")
                 number += 1
+
+
+def count_rows(path: Path) -> int:
+    """How many rows a file has, by its footer."""
+    return int(pq.ParquetFile(path).metadata.num_rows)
 
 
 def write_attempts(path: Path, records: Iterable[AttemptRecord]) -> int:
@@ -82,13 +89,25 @@ def read_attempts(path: Path) -> list[AttemptRecord]:
 
 def _chunks(rows: Iterable[Row], size: int) -> Iterator[Sequence[Row]]:
     part: list[Row] = []
+    weight = 0
     for row in rows:
         part.append(row)
-        if len(part) == size:
+        weight += _pictures(row)
+        if len(part) == size or weight >= MOST_BYTES:
             yield part
-            part = []
+            part, weight = [], 0
     if part:
         yield part
+
+
+def _pictures(row: Row) -> int:
+    """Bytes of the row's pictures."""
+    held = (getattr(row, field.name) for field in dataclasses.fields(row))
+    return sum(
+        len(value) if isinstance(value, bytes) else sum(map(len, value))
+        for value in held
+        if isinstance(value, bytes) or (isinstance(value, tuple) and value)
+    )
 
 
 def _plain(row: Row) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from interleavethinker.settings import find_path
 from smallworld.prompts import Unreadable, read
 from smallworld.recipes import FAMILIES
 from training.data.cards import SETS, Card, Counts
-from training.data.choose import Chosen, choose, without_pictures
+from training.data.choose import Chosen, Looking, choose, without_pictures
 from training.data.pace import Pace, Say
 from training.data.recipe import DataRecipe, Sizes
 from training.data.sets import claim, critic_sets, write_set
@@ -57,16 +57,16 @@ def small_world(out: Path, recipe: DataRecipe, sizes: Sizes, say: Say = print) -
     if sizes.planner:
         cards.append(_planner(out, recipe, sizes.planner, card, say))
     if sizes.critic or sizes.rl:
-        files, chosen = _trajectories(out, recipe, sizes, list(zip(names, directories, strict=True)), say)
-        share = recipe.smallworld.painted
-        painted = round(len(chosen.critic) * share / (1 - share))
+        painted = round(sizes.critic * recipe.smallworld.painted)
+        drawn = sizes.model_copy(update={"critic": sizes.critic - painted})
+        files, chosen = _trajectories(out, recipe, drawn, list(zip(names, directories, strict=True)), say)
         made = critic_sets(
             out, files, chosen, card, facts=facts, per_file=recipe.making.rows_per_file,
             painted=(painted_example(recipe.seed, number) for number in range(painted)),
         )  # fmt: skip
         say(
             f"[critic] {chosen.attempts} attempts at {chosen.steps} steps, {chosen.kept} passed the filter: "
-            f"{len(chosen.critic)} rows for SFT, {len(chosen.rl)} for RL"
+            f"{len(chosen.critic)} rows for SFT and {painted} painted ones, {len(chosen.rl)} for RL"
         )
         cards += made
     return cards
@@ -156,7 +156,7 @@ def _trajectories(
     files: list[Path] = []
     pace = Pace("critic", sizes.critic + sizes.rl, say)
     pace.at(0)
-    look_at = 1
+    looking = Looking()
     while True:
         files.append(work / f"{len(files):05d}.parquet")
         if not files[-1].is_file():
@@ -167,16 +167,14 @@ def _trajectories(
                     "right or all wrong), or a larger most_documents"
                 )
             write_attempts(files[-1], _drawn(generators, range(first, first + shard), recipe))
-        if len(files) < look_at:
+        if not looking.due(len(files)):
             continue
         chosen = choose(list(without_pictures(files)), sizes, recipe.making, recipe.seed)
         filled = chosen.filled(sizes)
         pace.at(round(min(1.0, filled) * (sizes.critic + sizes.rl)), f"{chosen.attempts} attempts")
         if filled >= 1:
             return files, chosen
-        # Looking costs time that grows with what there is: look again when a tenth more is there, or when it may do.
-        need = len(files) / filled if filled else 2.0 * len(files)
-        look_at = max(len(files) + 1, min(round(1.1 * len(files)), round(need)))
+        looking.looked(len(files), filled)
 
 
 def _drawn(generators: list[tuple[str, Path]], documents: range, recipe: DataRecipe) -> Iterator[AttemptRecord]:
