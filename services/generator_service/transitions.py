@@ -7,7 +7,8 @@ A job is one hash, KEYS[1]:
   state, priority, job (JSON), queued_at, sent_at, started_at (seconds), step, of, lease (unique for each start; its own
   key lives as long as the worker renews it), worker, losses, cancel, drawing or problem (JSON), model (what drew it),
   and `for:<holder>` for each run that wants it: the run's fence, so that an orchestrator that lost a run cannot
-  withdraw the wish of the one that has it now; previews (how many were made).
+  withdraw the wish of the one that has it now; previews (how many were made); unused (it was drawn on a guess, and
+  that was counted).
 Endings are also pushed onto a list, KEYS[2], from which one API process counts each exactly once. Jobs of normal
 priority that wait are in a sorted set, so that each can be told how many come before it; nothing depends on it.
 """
@@ -43,7 +44,7 @@ SUBMIT = (
     _NOW
     + """
 -- KEYS[2]: the waiting jobs. ARGV: job, priority, holder, model now served ('' where unknown), ttl, fence.
--- Returns 'send' when a message must be sent.
+-- Returns 'send' when a message must be sent, 'sooner' when one for a job that waited already, else 'join'.
 local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'done' and ARGV[4] ~= '' and redis.call('HGET', KEYS[1], 'model') ~= ARGV[4] then state = false end
 local answer = 'join'
@@ -53,9 +54,9 @@ if not state or state == 'failed' or state == 'canceled' then
   answer = 'send'
 elseif ARGV[2] == 'normal' and redis.call('HGET', KEYS[1], 'priority') == 'speculative' then
   redis.call('HSET', KEYS[1], 'priority', 'normal', 'sent_at', now)
-  if state == 'queued' then answer = 'send' end
+  if state == 'queued' then answer = 'sooner' end
 end
-if answer == 'send' and ARGV[2] == 'normal' then
+if answer ~= 'join' and ARGV[2] == 'normal' then
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[5])
   redis.call('ZADD', KEYS[2], now, KEYS[1])
   redis.call('EXPIRE', KEYS[2], ARGV[5])
