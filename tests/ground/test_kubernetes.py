@@ -19,7 +19,7 @@ from tests.ground.test_compose import SECTIONS
 
 pytestmark = pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not here")
 OVERLAYS = ["cpu", "gpu", "gpu-ha"]
-CUSTOM = {"ScaledObject", "ServiceMonitor", "PrometheusRule", "HTTPRoute"}
+CUSTOM = {"ScaledObject", "ServiceMonitor", "PodMonitor", "PrometheusRule", "HTTPRoute"}
 """Kinds of operators that a cluster may have; their schemas are not Kubernetes' own."""
 PORTS = {"orchestrator": 8080, "planner": 8081, "critic": 8082, "generator": 8083}
 
@@ -111,7 +111,7 @@ def test_selectors_find_somebody(overlay: str):
     there = {
         each["metadata"]["labels"]["app.kubernetes.io/component"] for each in of_kind(overlay, "Deployment").values()
     }
-    there |= {"fetch"}
+    there |= {"fetch", "training"}  # Jobs that are started by hand
     text = yaml.safe_dump(
         [
             each
