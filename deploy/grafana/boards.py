@@ -34,6 +34,8 @@ class Panel(NamedTuple):
     kind: str = "timeseries"
     width: int = 8
     height: int = 8
+    floor: float | None = 0
+    """Where the axis begins; None: wherever the values do."""
 
 
 class Row(NamedTuple):
@@ -227,10 +229,10 @@ TRAINING = Board(
         Row(
             "Does it learn?",
             (
-                Panel("Loss", "SFT's falls; GRPO's means little by itself.", (of_runs("loss"),)),
+                Panel("Loss", "SFT's falls; GRPO's means little by itself.", (of_runs("loss"),), floor=None),
                 Panel("Held-out loss", "SFT: rising while the loss falls is learning by heart.", (of_runs("held_out_loss"),)),
                 Panel("Token accuracy", "SFT: share of learned tokens that were foretold.", (of_runs("token_accuracy"),), "percentunit"),
-                Panel("Reward", "GRPO: a step's mean, and each part of it.", (of_runs("reward", "part"),)),
+                Panel("Reward", "GRPO: a step's mean, and each part of it.", (of_runs("reward", "part"),), floor=None),
                 Panel("Right", "GRPO: share of right verdicts, on good and on bad drawings apart, and of redraws that mended theirs.", (Query(f'max by (kind, run, of) ({TRAIN}share{{run=~"$run",of=~"right_.*|fixed"}})', "{{kind}} {{run}} {{of}}"),), "percentunit"),
                 Panel("Gradients' norm", "Before clipping; a sudden rise comes before a collapse.", (of_runs("grad_norm"),)),
             ),
@@ -289,7 +291,7 @@ def _panel(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
         "description": panel.answers,
         "datasource": DATASOURCE,
         "gridPos": {"x": x, "y": y, "w": panel.width, "h": panel.height},
-        "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0, "custom": _CUSTOM.get(panel.kind, {})}, "overrides": []},
+        "fieldConfig": {"defaults": {"unit": panel.unit} | ({} if panel.floor is None else {"min": panel.floor}) | {"custom": _CUSTOM.get(panel.kind, {})}, "overrides": []},
         "options": _OPTIONS[panel.kind],
         "targets": [_target(panel.kind, query, letter) for query, letter in zip(panel.queries, "ABCDEFGH", strict=False)],
     }  # fmt: skip

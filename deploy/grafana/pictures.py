@@ -187,7 +187,8 @@ def _panel(place: Any, panel: Panel, lines: list[tuple[str, list[float], list[fl
     else:
         for name, at, values in lines[:12]:
             place.plot(at, values, label=name, linewidth=1.2)
-        place.set_ylim(bottom=0)
+        if panel.floor is not None:
+            place.set_ylim(bottom=panel.floor)
         place.legend(fontsize=6, loc="upper left")
     place.tick_params(labelsize=7)
     place.set_ylabel({"s": "seconds", "reqps": "per second", "percentunit": "share"}.get(panel.unit, ""), fontsize=7)
@@ -196,11 +197,11 @@ def _panel(place: Any, panel: Panel, lines: list[tuple[str, list[float], list[fl
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.grafana.pictures", description=__doc__)
     parser.add_argument("--seconds", type=float, default=120, help="how long documents are made")
-    parser.add_argument("--board", choices=BOARDS, help="only this one")
+    parser.add_argument("--boards", choices=BOARDS, nargs="+", default=list(BOARDS), help="only these")
     chosen = parser.parse_args()
-    if chosen.board != "training":
-        _of_services(chosen.seconds, [name for name in BOARDS if name != "training" and chosen.board in (None, name)])
-    if chosen.board in (None, "training"):
+    if served := [name for name in chosen.boards if name != "training"]:
+        _of_services(chosen.seconds, served)
+    if "training" in chosen.boards:
         _of_training()
 
 

@@ -21,12 +21,13 @@ from services.generator_service.settings import GeneratorSettings
 from services.orchestrator.settings import OrchestratorSettings
 from services.planner_service.settings import PlannerSettings
 
-GPU = ("--env-file", "deploy/compose/gpu.env", "--profile", "gpu")
+GPU = ("--env-file", "deploy/compose/gpu.env")
 WAYS = {
     "alone": (),
     "observed": ("--profile", "observability"),
     "gpu": GPU,
-    "gpu, observed": (*GPU, "--profile", "observability"),
+    "gpu, said twice": (*GPU, "--profile", "gpu"),
+    "gpu, observed": (*GPU, "--profile", "gpu", "--profile", "observability"),
     "example": ("--env-file", ".env.example"),
 }
 SECTIONS: dict[str, Any] = {
@@ -85,7 +86,7 @@ def test_what_can_be_set_is_written_down_and_what_is_written_down_can_be_set():
         told |= set(re.findall(r"^(\w+)=", (REPOSITORY / file).read_text(), re.MULTILINE))
     chosen_by_us = {"SERVICE_IMAGE", "GPU_IMAGE"}  # for those who build elsewhere
     assert read - told == chosen_by_us
-    assert told - read == set()
+    assert told - read == {"COMPOSE_PROFILES"}  # compose's own
 
 
 def test_ports_and_probes_are_those_of_the_code(services: dict[str, Any]):
@@ -138,6 +139,12 @@ def test_the_images_versions_fit_what_the_project_asks_for():
     from packaging.utils import canonicalize_name
 
     fixed = dict(line.split("==") for line in (REPOSITORY / "deploy/docker/constraints.txt").read_text().split())
+    of_training = dict(line.split("==") for line in (REPOSITORY / "deploy/training/constraints.txt").read_text().split())
+    for line in required(["train"]):
+        wanted = Requirement(line)
+        if version := of_training.pop(canonicalize_name(wanted.name), None):
+            assert wanted.specifier.contains(version), f"{line}: deploy/training/constraints.txt"
+    assert not of_training, "training asks for none of these"
     for line in required(["serve", "models"]):
         wanted = Requirement(line)
         if (name := canonicalize_name(wanted.name)) != "torch":
