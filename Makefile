@@ -96,7 +96,7 @@ images-gpu: ## build the images for GPUs with docker: the worker's and training'
 	docker build -f deploy/training/Dockerfile -t interleavethinker-training --build-arg REVISION=$$(git rev-parse HEAD) .
 
 sbom: setup ## what the images are made of: deploy/docker/sbom.json (CycloneDX)
-	$(PIP) install '.[sbom]'
+	$(PIP) install -e '.[sbom]'
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o deploy/docker/sbom.json deploy/docker/constraints.txt
 
 constraints: setup ## fix the images' versions to those of .venv
