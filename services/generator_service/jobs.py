@@ -70,8 +70,10 @@ class Jobs:
         if answer in ("send", "sooner"):
             await asyncio.to_thread(self._send, job.id, priority)
         status = await self.status(job.id) or JobStatus(job_id=job.id, state=JobState.QUEUED)
-        answered = "answered" if status.state is JobState.DONE else "joined"
-        DRAWS_ASKED.labels("queued" if answer == "send" else answered).inc()
+        if answer == "send":
+            DRAWS_ASKED.labels("queued").inc()
+        elif answer != "again":  # whoever waits asks again and again
+            DRAWS_ASKED.labels("answered" if status.state is JobState.DONE else "joined").inc()
         return status
 
     async def status(self, job_id: str) -> JobStatus | None:

@@ -44,7 +44,8 @@ SUBMIT = (
     _NOW
     + """
 -- KEYS[2]: the waiting jobs. ARGV: job, priority, holder, model now served ('' where unknown), ttl, fence.
--- Returns 'send' when a message must be sent, 'sooner' when one for a job that waited already, else 'join'.
+-- Returns 'send' when a message must be sent, 'sooner' when one for a job that waited already, 'again'
+-- when the holder repeats a wish that stands, else 'join'.
 local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'done' and ARGV[4] ~= '' and redis.call('HGET', KEYS[1], 'model') ~= ARGV[4] then state = false end
 local answer = 'join'
@@ -64,6 +65,7 @@ end
 redis.call('HDEL', KEYS[1], 'cancel')
 local wish = 'for:' .. ARGV[3]
 local fence = redis.call('HGET', KEYS[1], wish)
+if fence and answer == 'join' then answer = 'again' end
 if not fence or tonumber(fence) < tonumber(ARGV[6]) then redis.call('HSET', KEYS[1], wish, ARGV[6]) end
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 return answer

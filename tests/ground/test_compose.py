@@ -139,7 +139,8 @@ def test_the_images_versions_fit_what_the_project_asks_for():
     from packaging.utils import canonicalize_name
 
     fixed = dict(line.split("==") for line in (REPOSITORY / "deploy/docker/constraints.txt").read_text().split())
-    of_training = dict(line.split("==") for line in (REPOSITORY / "deploy/training/constraints.txt").read_text().split())
+    training = (REPOSITORY / "deploy/training/constraints.txt").read_text().split()
+    of_training = dict(line.split("==") for line in training)
     for line in required(["train"]):
         wanted = Requirement(line)
         if version := of_training.pop(canonicalize_name(wanted.name), None):

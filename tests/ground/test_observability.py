@@ -49,7 +49,7 @@ def exported() -> set[str]:
     import services.critic_service.service
     import services.generator_service.metrics
     import services.orchestrator.metrics
-    import services.planner_service.service
+    import services.planner_service.service  # noqa: F401
     import training.metrics  # noqa: F401
 
     names = {"up"}

@@ -91,7 +91,8 @@ def until_up(client: httpx2.Client) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            if client.get("/api/v1/query", params={"query": "interleavethinker_training_step"}).json()["data"]["result"]:
+            answer = client.get("/api/v1/query", params={"query": "interleavethinker_training_step"})
+            if answer.json()["data"]["result"]:
                 return
         except httpx2.HTTPError:
             pass
