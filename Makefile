@@ -11,7 +11,7 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.o
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format client train-generator train-planner train-critic train-ablation eval ablation bench faults load soak twin images sbom constraints screenshots clean
+.PHONY: help setup demo up test check format client train-generator train-planner train-critic train-ablation eval ablation bench faults load soak twin images images-gpu sbom constraints screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,8 +104,12 @@ images: ## build the images with docker
 	docker build -f deploy/docker/Dockerfile --target service -t interleavethinker/service --build-arg REVISION=$$(git rev-parse HEAD) .
 	docker build -f deploy/docker/Dockerfile --target models -t interleavethinker/models --build-arg REVISION=$$(git rev-parse HEAD) .
 
+images-gpu: ## build the images for GPUs with docker: the worker's and training's
+	docker build -f deploy/docker/Dockerfile --target gpu -t interleavethinker/gpu --build-arg REVISION=$$(git rev-parse HEAD) .
+	docker build -f deploy/training/Dockerfile -t interleavethinker-training --build-arg REVISION=$$(git rev-parse HEAD) .
+
 sbom: setup ## what the images are made of: deploy/docker/sbom.json (CycloneDX)
-	$(PIP) install '.[sbom]'
+	$(PIP) install -e '.[sbom]'
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o deploy/docker/sbom.json deploy/docker/constraints.txt
 
 constraints: setup ## fix the images' versions to those of .venv

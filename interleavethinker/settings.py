@@ -21,7 +21,18 @@ from pydantic_core import ErrorDetails, from_json
 from interleavethinker.errors import BadSettings
 
 PREFIX = "INTERLEAVETHINKER_"
-SECTIONS = ("planner", "critic", "generator", "generators", "orchestrator", "blobs", "redis", "internal", "log")
+SECTIONS = (
+    "planner",
+    "critic",
+    "generator",
+    "generators",
+    "orchestrator",
+    "blobs",
+    "redis",
+    "internal",
+    "log",
+    "training",
+)
 TOP_LEVEL = ("PROFILE", "HOME", "API_KEY", "URL")
 FOREIGN = {"REDIS_URL": ("redis", "url")}
 """Names that other programs gave to settings of ours; honoured, but weaker than our own name for the same thing."""

@@ -51,13 +51,25 @@ FIRST_PICTURE_SECONDS = Histogram(
     buckets=(0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 120, 300),
 )
 HINTS = Counter("interleavethinker_hints", "Drawings foreseen for the next step, by what came of them.", ["outcome"])
+DRAWS_ASKED = Counter(
+    "interleavethinker_draws_asked",
+    "Image jobs that were asked for, by what that took: queued (drawn anew), joined (it waited or was being drawn), "
+    "answered (it was there).",
+    ["outcome"],
+)
+DRAWN_IN_VAIN = Counter(
+    "interleavethinker_drawn_in_vain_seconds",
+    "Seconds that workers drew for nothing: canceled, gave_way (a guess that is begun anew), failed, unused (a guess "
+    "that was finished and withdrawn).",
+    ["reason"],
+)
 RUNS = Counter("interleavethinker_runs", "Runs that ended, by final status.", ["status"])
 VERDICTS = Counter("interleavethinker_verdicts", "Verdicts on attempts, by outcome.", ["outcome"])
 MALFORMED = Counter("interleavethinker_malformed_answers", "Model answers that could not be read.", ["role", "reason"])
 TOKENS = Counter("interleavethinker_tokens", "Tokens decoded by the language models, by role.", ["role"])
 CHAT_TOKENS = Counter(
     "interleavethinker_chat_tokens",
-    "Tokens of language models behind a URL, as their servers say, by model and kind: input, output.",
+    "Tokens of the language models, by model and kind: input, output; of those behind a URL as their servers say.",
     ["model", "kind"],
 )
 CHAT_COST = Counter(

@@ -23,6 +23,7 @@ from trl import SFTConfig, SFTTrainer
 from interleavethinker.chat.qwen import IGNORED, Row
 from training.estimate import Sharding, adapted, estimate, freeze
 from training.examples import Collator, places
+from training.metrics import shown
 from training.plots import curve
 from training.preflight import FACTS, RECIPE, Checked, as_json, devices, main_process, preflight
 from training.recipe import SftRecipe
@@ -181,7 +182,7 @@ def trainer_of(model: nn.Module, recipe: SftRecipe, checked: Checked, args: SFTC
             always_pictures=devices() > 1,
         ),
         processing_class=checked.rows.inputs.processor,
-        callbacks=[Telling(out / LOG, recipe.role)],
+        callbacks=[Telling(out / LOG, recipe.role), *shown("sft", out, recipe.batch, first=main_process())],
     )
     trainer.remove_callback(PrinterCallback)
     if recipe.token_weights:

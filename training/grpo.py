@@ -31,6 +31,8 @@ from interleavethinker.ports import Blobs, Generator
 from training.data.values import RlExample
 from training.grpo_recipe import GrpoRecipe
 from training.judge import Judge
+from training.metrics import shown
+from training.preflight import main_process
 from training.redraws import Redraws
 from training.rewards import Judged, Reward, RewardRecipe, read_verdict, redraw_prompt, reward
 from training.rl_log import HeldOut, RunLog
@@ -160,6 +162,8 @@ def grpo(
     model = Qwen3VLForConditionalGeneration.from_pretrained(model_dir, dtype=getattr(torch, recipe.dtype))
     model.model.visual.requires_grad_(recipe.vision)
     log = RunLog(out, recipe)
+    learned = recipe.prompts_per_step * recipe.group
+    watched = shown("grpo", out.parent, learned, first=main_process())
     with Redraws(generator, judge, blobs, timeout=recipe.redraw_timeout) as redraws:
         scoring = Scoring(examples, codec, redraws, recipe.reward, log)
         kind = SharedPromptTrainer if recipe.shared_prompts else CriticTrainer
@@ -169,7 +173,7 @@ def grpo(
             args=args,
             train_dataset=dataset(examples, codec, order(len(examples), recipe), pictures=not recipe.shared_prompts),
             processing_class=inputs.processor,
-            callbacks=[log],
+            callbacks=[log, *watched],
         )
         trainer.scoring, trainer.inputs = scoring, inputs
         trainer.remove_callback(PrinterCallback)  # the log prints its own line

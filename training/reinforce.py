@@ -21,7 +21,7 @@ from interleavethinker.clients.generator import GeneratorClient
 from interleavethinker.codec import load_pack
 from interleavethinker.errors import BadRequest, BadSettings
 from interleavethinker.ports import Blobs, Generator
-from interleavethinker.settings import BlobSettings, find_path
+from interleavethinker.settings import BlobSettings, InternalSettings, find_path, load_section
 from training.batched import BatchedGenerator, MemoryBlobs, OneOfSeveral
 from training.data.replies import Ledger, RecordedChat
 from training.examples import ExampleSet
@@ -62,7 +62,9 @@ def generator_of(run: GrpoRun) -> tuple[Generator, Blobs]:
         memory = MemoryBlobs()
         return OneOfSeveral([BatchedGenerator(find_path(path), memory) for path in run.generator.directories]), memory
     assert run.generator.url is not None and run.generator.blobs is not None  # the recipe's own check
-    return GeneratorClient(run.generator.url), open_blobs(BlobSettings(url=run.generator.blobs))
+    internal = load_section("internal", InternalSettings).token  # it answers those that bear it only, where one is set
+    token = internal.get_secret_value() if internal else None
+    return GeneratorClient(run.generator.url, token=token), open_blobs(BlobSettings(url=run.generator.blobs))
 
 
 def judge_of(run: GrpoRun, blobs: Blobs) -> Judge:

@@ -34,6 +34,8 @@ class Panel(NamedTuple):
     kind: str = "timeseries"
     width: int = 8
     height: int = 8
+    floor: float | None = 0
+    """Where the axis begins; None: wherever the values do."""
 
 
 class Row(NamedTuple):
@@ -172,7 +174,9 @@ POOL = Board(
             (
                 Panel("Alive", "Workers with their model loaded.", (Query("max(interleavethinker_draw_workers)", "workers"),), kind="stat", width=4),
                 Panel("What is loaded", "As verified when the worker started: a silent fall-back shows here.", (Query("max by (backend, model, device, dtype) (interleavethinker_serving_info{service=\"generator\"} or interleavethinker_serving_info{exported_service=\"generator\"})", "{{model}} {{device}} {{dtype}}"),), kind="table", width=10),
-                Panel("How busy", "Share of the workers' time spent drawing.", (Query('sum(rate(interleavethinker_work_seconds_sum{role="generator"}[$__rate_interval])) / max(interleavethinker_draw_workers)', "busy"),), "percentunit", width=10),
+                Panel("Last sign", "Seconds since each worker's last sign of life; it is gone after generator.lease_seconds.", (Query("max by (worker) (interleavethinker_draw_worker_silence_seconds)", "{{worker}}"),), "s"),
+                Panel("Memory", "Of each worker: of its process, and of its GPU, used and there.", (Query("max by (worker, kind) (interleavethinker_draw_worker_memory_bytes)", "{{worker}} {{kind}}"),), "bytes"),
+                Panel("How busy", "Share of the workers' time spent drawing.", (Query('sum(rate(interleavethinker_work_seconds_sum{role="generator"}[$__rate_interval])) / max(interleavethinker_draw_workers)', "busy"),), "percentunit"),
             ),
         ),
         Row(
@@ -182,14 +186,73 @@ POOL = Board(
                 Panel("Time in the queue", "Seconds.", percentiles("interleavethinker_draw_queue_seconds"), "s"),
                 Panel("Time to draw", "Seconds, of those that succeeded.", percentiles("interleavethinker_work_seconds", where='{role="generator",outcome="ok"}'), "s"),
                 Panel("What came of them", "A second.", (per_second("interleavethinker_draws_total", "outcome"),), "reqps"),
-                Panel("Language models", "Tokens a second, by role.", (per_second("interleavethinker_tokens_total", "role"),)),
-                Panel("Language models: time", "p95 of a whole answer, by role.", percentiles("interleavethinker_work_seconds", "role", '{role=~"planner|critic"}', (0.95,)), "s"),
+                Panel("Asked for", "A second: queued to be drawn, joined to what was drawn already, or answered at once.", (per_second("interleavethinker_draws_asked_total", "outcome"),), "reqps"),
+                Panel("Answered without drawing", "The share of what was asked for that was there already.", (Query('sum(rate(interleavethinker_draws_asked_total{outcome="answered"}[$__rate_interval])) / sum(rate(interleavethinker_draws_asked_total[$__rate_interval]))', "answered"),), "percentunit"),
+                Panel("Drawn in vain", "Seconds of drawing, a second: guesses that gave way or went unused, canceled, failed.", (Query("sum by (reason) (rate(interleavethinker_drawn_in_vain_seconds_total[$__rate_interval]))", "{{reason}}"),), "s"),
+            ),
+        ),
+        Row(
+            "Language models",
+            (
+                Panel("Written", "Tokens a second, by role.", (per_second("interleavethinker_tokens_total", "role"),)),
+                Panel("Read and written", "Tokens a second, by service and model: input is what was read.", (Query("sum by (service, model, kind) (rate(interleavethinker_chat_tokens_total[$__rate_interval]))", "{{service}} {{model}} {{kind}}"),)),
+                Panel("Time", "p95 of a whole answer, by role.", percentiles("interleavethinker_work_seconds", "role", '{role=~"planner|critic"}', (0.95,)), "s"),
             ),
         ),
     ),
 )  # fmt: skip
 
-BOARDS = {"overview": OVERVIEW, "step-latency": LATENCY, "generators": POOL}
+TRAIN = "interleavethinker_training_"
+
+
+def of_runs(metric: str, by: str = "") -> Query:
+    """The last values of the runs that are chosen."""
+    label = f" {{{{{by}}}}}" if by else ""
+    groups = ", ".join(("kind", "run", *([by] if by else [])))
+    return Query(f'max by ({groups}) ({TRAIN}{metric}{{run=~"$run"}})', "{{kind}} {{run}}" + label)
+
+
+TRAINING = Board(
+    "interleavethinker-training",
+    "InterleaveThinker: training",
+    "Does it learn, does it cheat, how long will it take: SFT and GRPO runs that serve their metrics (docs/training-on-gpus.md).",
+    (
+        Row(
+            "How far?",
+            (
+                Panel("Steps taken", "Of the run's steps.", (Query(f'max by (kind, run) ({TRAIN}step{{run=~"$run"}}) / max by (kind, run) ({TRAIN}steps{{run=~"$run"}})', "{{kind}} {{run}}"),), "percentunit", "stat", width=6),
+                Panel("Seconds a step", "GRPO's: asking, redrawing, scoring and learning.", (of_runs("step_seconds"),), "s", width=6),
+                Panel("Learned from", "Answers (GRPO) or examples (SFT) since the process began.", (of_runs("samples_total"),), width=6),
+                Panel("Learning rate", "As the schedule has it.", (of_runs("learning_rate"),), width=6),
+            ),
+        ),
+        Row(
+            "Does it learn?",
+            (
+                Panel("Loss", "SFT's falls; GRPO's means little by itself.", (of_runs("loss"),), floor=None),
+                Panel("Held-out loss", "SFT: rising while the loss falls is learning by heart.", (of_runs("held_out_loss"),)),
+                Panel("Token accuracy", "SFT: share of learned tokens that were foretold.", (of_runs("token_accuracy"),), "percentunit"),
+                Panel("Reward", "GRPO: a step's mean, and each part of it.", (of_runs("reward", "part"),), floor=None),
+                Panel("Right", "GRPO: share of right verdicts, on good and on bad drawings apart, and of redraws that mended theirs.", (Query(f'max by (kind, run, of) ({TRAIN}share{{run=~"$run",of=~"right_.*|fixed"}})', "{{kind}} {{run}} {{of}}"),), "percentunit"),
+                Panel("Gradients' norm", "Before clipping; a sudden rise comes before a collapse.", (of_runs("grad_norm"),)),
+            ),
+        ),
+        Row(
+            "Does it cheat, or collapse?",
+            (
+                Panel("Accepted and unreadable", "All or nothing accepted pays without looking; unreadable answers should vanish early.", (Query(f'max by (kind, run, of) ({TRAIN}share{{run=~"$run",of=~"accepted|malformed|cut_off"}})', "{{kind}} {{run}} {{of}}"),), "percentunit"),
+                Panel("KL to the start", "How far it has gone from the model that it started as.", (of_runs("kl"),)),
+                Panel("Length of answers", "Tokens, mean.", (of_runs("answer_tokens"),)),
+                Panel("Entropy", "Nats a token: towards zero, all answers to a question become the same.", (of_runs("entropy"),)),
+                Panel("Groups that teach nothing", "All of their rewards are alike.", (Query(f'max by (kind, run) ({TRAIN}share{{run=~"$run",of="flat_groups"}})', "{{kind}} {{run}}"),), "percentunit"),
+                Panel("Redraws dropped", "Since the process began: the generator or the judge failed, and the answer counts for nothing.", (of_runs("redraws_dropped_total"),)),
+            ),
+        ),
+    ),
+    (("run", f"label_values({TRAIN}step, run)"),),
+)  # fmt: skip
+
+BOARDS = {"overview": OVERVIEW, "step-latency": LATENCY, "generators": POOL, "training": TRAINING}
 
 
 def grafana(board: Board) -> dict[str, Any]:
@@ -228,7 +291,7 @@ def _panel(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
         "description": panel.answers,
         "datasource": DATASOURCE,
         "gridPos": {"x": x, "y": y, "w": panel.width, "h": panel.height},
-        "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0, "custom": _CUSTOM.get(panel.kind, {})}, "overrides": []},
+        "fieldConfig": {"defaults": {"unit": panel.unit} | ({} if panel.floor is None else {"min": panel.floor}) | {"custom": _CUSTOM.get(panel.kind, {})}, "overrides": []},
         "options": _OPTIONS[panel.kind],
         "targets": [_target(panel.kind, query, letter) for query, letter in zip(panel.queries, "ABCDEFGH", strict=False)],
     }  # fmt: skip

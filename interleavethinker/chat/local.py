@@ -26,6 +26,7 @@ from interleavethinker.chat.traced import traced
 from interleavethinker.codec import Message
 from interleavethinker.errors import BadCheckpoint, BadRequest
 from interleavethinker.settings import find_path
+from interleavethinker.telemetry import CHAT_TOKENS
 from interleavethinker.weights import refuse_unsafe
 
 _HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w.-]+))?")
@@ -95,7 +96,7 @@ def _load(model: str, device: str, dtype: str, threads: int | None, pinned: bool
         torch.set_num_threads(threads)
     try:
         with _LOADING:
-            return _Qwen(str(directory), torch.device(device), getattr(torch, dtype))
+            return _Qwen(model, str(directory), torch.device(device), getattr(torch, dtype))
     except Exception as error:  # a checkpoint can be broken in as many ways as it has files; readiness must say so
         raise BadCheckpoint(f"{model} cannot be loaded as a Qwen3-VL: {type(error).__name__}: {error}") from error
 
@@ -123,7 +124,8 @@ def _fetched(model: str, *, pinned: bool) -> Path:
 class _Qwen:
     """The model, its inputs and its tokens. Used by one thread, but by any number of unfinished answers."""
 
-    def __init__(self, directory: str, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, name: str, directory: str, device: torch.device, dtype: torch.dtype) -> None:
+        self._read, self._written = (CHAT_TOKENS.labels(name, kind) for kind in ("input", "output"))
         self.inputs = QwenInputs.load(directory)
         self.vocabulary = self.inputs.vocabulary()
         self.net = Qwen3VLForConditionalGeneration.from_pretrained(
@@ -145,12 +147,14 @@ class _Qwen:
             raise BadRequest(
                 f"the request has {length} tokens, the model reads {self.room}: shorten it, shrink its images"
             )
+        self._read.inc(length)
         chance = torch.Generator().manual_seed(seed)
         text = self.vocabulary.text()
         reading = _Reading(self.net)
         logits = reading.prompt(row)
         for _ in range(min(max_tokens, self.room - length)):
             token = self._spelled(logits, due) if due else _choose(logits, temperature, chance)
+            self._written.inc()
             if token in self.ends:
                 break
             spelling = self.vocabulary.spelling(token)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from interleavethinker import tracing
 from interleavethinker.errors import Unavailable
 from interleavethinker.events import Problem
 from interleavethinker.jobs import CancelAnswer, JobProgress, JobState, JobStatus, Priority, Progress
+from interleavethinker.telemetry import DRAWN_IN_VAIN, DRAWS_ASKED
 from interleavethinker.types import Cost, Drawing, ImageJob, Value
 from services.generator_service import transitions
 from services.generator_service.keys import Keys
@@ -37,9 +38,11 @@ MESSAGE_PATIENCE = 60.0
 class Ending(Value):
     """A job that ended, as the metrics count it."""
 
-    outcome: Literal["done", "failed", "canceled"]
+    outcome: Literal["done", "failed", "canceled", "gave_way"] = Field(
+        description="gave_way: no ending, the job waits again; only the time it took is counted"
+    )
     queue_seconds: float | None = None
-    draw_seconds: float | None = None
+    draw_seconds: float | None = Field(default=None, description="that a worker spent, whatever came of it")
     calls: dict[str, int] = Field(default={}, description="to somebody else's server, by outcome")
     cost: Cost | None = None
 
@@ -67,9 +70,14 @@ class Jobs:
             args.append(tracing.headers().get("traceparent", ""))
             answer, asked_first = await self._submit(keys=[self._keys.job(job.id), self._keys.waiting], args=args)
         tracing.link_to(asked_first)
-        if answer == "send":
+        if answer in ("send", "sooner"):
             await asyncio.to_thread(self._send, job.id, priority)
-        return await self.status(job.id) or JobStatus(job_id=job.id, state=JobState.QUEUED)
+        status = await self.status(job.id) or JobStatus(job_id=job.id, state=JobState.QUEUED)
+        if answer == "send":
+            DRAWS_ASKED.labels("queued").inc()
+        elif answer != "again":  # whoever waits asks again and again
+            DRAWS_ASKED.labels("answered" if status.state is JobState.DONE else "joined").inc()
+        return status
 
     async def status(self, job_id: str) -> JobStatus | None:
         """How the job stands, None for an unknown one. Looking also puts right what a dead worker left behind."""
@@ -144,7 +152,16 @@ class Jobs:
         keys = [self._keys.job(job_id), self._keys.endings, self._keys.waiting]
         async with _reaching():
             answer = await self._cancel(keys=keys, args=[holder, Ending(outcome="canceled").model_dump_json(), fence])
+            if answer == CancelAnswer.ALREADY_DONE:
+                await self._note_unused(job_id)
         return CancelAnswer(answer)
+
+    async def _note_unused(self, job_id: str) -> None:
+        """Count, once, what was drawn on a guess and withdrawn before anybody asked for it in earnest."""
+        key = self._keys.job(job_id)
+        priority, drawing = await self._redis.hmget(key, ("priority", "drawing"))
+        if priority == Priority.SPECULATIVE and drawing and await self._redis.hsetnx(key, "unused", "1"):
+            DRAWN_IN_VAIN.labels("unused").inc(Drawing.model_validate_json(drawing).draw_seconds)
 
     async def discard(self, job_id: str) -> None:
         """Forget a finished job, so that it is drawn again."""
@@ -159,6 +176,15 @@ class Jobs:
             if gone := [name for name, text in zip(names, said, strict=True) if text is None]:
                 await self._redis.srem(self._keys.workers, *gone)
         return [Presence.model_validate_json(text) for text in said if text is not None]
+
+    async def silences(self, workers: Sequence[Presence]) -> dict[str, float]:
+        """Seconds since each worker's last sign of life, by Redis' own clock; those that are gone are left out."""
+        async with _reaching(), self._redis.pipeline(transaction=False) as asked:
+            for each in workers:
+                asked.pttl(self._keys.worker(each.worker))
+            left = await asked.execute() if workers else []
+        known = zip(workers, left, strict=True)
+        return {each.worker: max(0.0, self._settings.lease_seconds - ms / 1000) for each, ms in known if ms >= 0}
 
     async def waiting(self) -> dict[Priority, int]:
         """Messages in each queue."""

@@ -6,6 +6,7 @@ A claim gives a `Lease`: whoever holds another one, or an older one, can neither
 from __future__ import annotations
 
 import base64
+import time
 import uuid
 from contextlib import suppress
 from typing import Literal
@@ -47,6 +48,11 @@ class Desk:
         self.finish = client.register_script(transitions.FINISH)
         self.record_seconds = settings.record_seconds
 
+    def give_way(self, spent: Ending) -> None:
+        """Have the time counted that went into a drawing which is begun anew."""
+        with suppress(redis.RedisError):
+            self._redis.rpush(self.keys.endings, spent.model_dump_json())
+
     def claim(self, job_id: str) -> Lease | None:
         """The job, if it is there to be drawn; None when it is taken, done, canceled or unknown."""
         token = uuid.uuid4().hex
@@ -64,6 +70,7 @@ class Lease:
         self.queue_seconds = max(0.0, queue_seconds)
         self.tally = Tally()
         self._desk = desk
+        self._began = time.monotonic()
 
     def advance(self, step: int, of: int) -> bool:
         """Report a finished step; whether somebody listens. Raises CancelRequested, GivesWay or LeaseLost when the
@@ -100,12 +107,14 @@ class Lease:
         """Stop: the job is at its end, or waits again where somebody wants it still."""
         self._end(JobState.CANCELED, "", "", self._ending("canceled"))
 
-    def _ending(self, outcome: Literal["done", "failed", "canceled"], draw_seconds: float | None = None) -> Ending:
+    def _ending(
+        self, outcome: Literal["done", "failed", "canceled", "gave_way"], draw_seconds: float | None = None
+    ) -> Ending:
         """As the metrics count it; what was spent is spent, whatever came of it."""
         return Ending(
             outcome=outcome,
             queue_seconds=self.queue_seconds,
-            draw_seconds=draw_seconds,
+            draw_seconds=time.monotonic() - self._began if draw_seconds is None else draw_seconds,
             calls=dict(self.tally.calls),
             cost=self.tally.cost,
         )
@@ -119,4 +128,5 @@ class Lease:
         if answer == "lost":
             raise LeaseLost
         if answer != "ended":
+            desk.give_way(self._ending("gave_way"))
             desk.send(self.job_id, Priority(answer))

@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from interleavethinker.errors import Unavailable
-from interleavethinker.telemetry import QUEUE_SECONDS, SERVING, WORK_SECONDS
+from interleavethinker.telemetry import DRAWN_IN_VAIN, DRAWS_ASKED, QUEUE_SECONDS, SERVING, WORK_SECONDS
 from services.generator_service.jobs import Ending, Jobs
 
 log = structlog.get_logger(__name__)
@@ -27,8 +27,19 @@ COST = Counter(
 )
 for _outcome in ("answered", "unusable", "refused", "failed", "lost"):
     CALLS.labels(_outcome)
+for _outcome in ("queued", "joined", "answered"):
+    DRAWS_ASKED.labels(_outcome)
+for _reason in ("canceled", "gave_way", "failed", "unused"):
+    DRAWN_IN_VAIN.labels(_reason)
 WAITING = Gauge("interleavethinker_draw_queue_length", "Jobs that wait for a worker, by priority.", ["priority"])
 WORKERS = Gauge("interleavethinker_draw_workers", "Live workers with their model loaded.")
+# By worker: as many series as there are live workers, since one that is gone is taken out.
+SILENCE = Gauge("interleavethinker_draw_worker_silence_seconds", "Seconds since a worker's last sign.", ["worker"])
+MEMORY = Gauge(
+    "interleavethinker_draw_worker_memory_bytes",
+    "A worker's memory: resident, of its process; gpu_used and gpu_total, of its device.",
+    ["worker", "kind"],
+)
 
 _AS_OUTCOME = {"done": "ok", "failed": "failed", "canceled": "canceled"}
 for _ending, _outcome in _AS_OUTCOME.items():
@@ -45,12 +56,18 @@ async def keep_count(jobs: Jobs) -> None:
             await _refresh(jobs)
         except Unavailable as error:
             WORKERS.set(0)
+            SILENCE.clear()
+            MEMORY.clear()
             log.warning("metrics cannot be refreshed", error=error.detail)
             await asyncio.sleep(1.0)
 
 
 def count(ending: Ending) -> None:
     """Add one ending to the counters and histograms."""
+    if ending.outcome in ("canceled", "failed", "gave_way"):
+        DRAWN_IN_VAIN.labels(ending.outcome).inc(ending.draw_seconds or 0)
+    if ending.outcome == "gave_way":  # no ending of a job
+        return
     DRAWS.labels(ending.outcome).inc()
     for outcome, calls in ending.calls.items():
         CALLS.labels(outcome).inc(calls)
@@ -67,6 +84,15 @@ async def _refresh(jobs: Jobs) -> None:
         WAITING.labels(priority).set(length)
     workers = await jobs.workers()
     WORKERS.set(len(workers))
+    silences = await jobs.silences(workers)
+    SILENCE.clear()
+    MEMORY.clear()
+    for each in workers:
+        if each.worker in silences:
+            SILENCE.labels(each.worker).set(silences[each.worker])
+        for kind in ("resident", "gpu_used", "gpu_total"):
+            if (size := getattr(each, kind)) is not None:
+                MEMORY.labels(each.worker, kind).set(size)
     facts = {
         name: sorted({getattr(each, name) for each in workers}) for name in ("backend", "model", "device", "dtype")
     }

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from interleavethinker.types import Value
 from services.generator_service.keys import Keys
+from services.generator_service.memory import taken
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +31,9 @@ class Presence(Value):
     dtype: str
     host: str
     pid: int
+    resident: int | None = Field(default=None, description="bytes of its process, at its last sign of life")
+    gpu_used: int | None = Field(default=None, description="bytes of its GPU that are taken, by whomever")
+    gpu_total: int | None = None
 
 
 class Heartbeat:
@@ -86,7 +90,8 @@ class Heartbeat:
             self._alive_file.touch()
         with self._redis.pipeline(transaction=False) as beat:
             beat.sadd(self._keys.workers, self._presence.worker)
-            beat.set(self._keys.worker(self._presence.worker), self._presence.model_dump_json(), px=self._milliseconds)
+            now = self._presence.model_copy(update=taken()._asdict())
+            beat.set(self._keys.worker(now.worker), now.model_dump_json(), px=self._milliseconds)
             for lease in list(self._leases):
                 beat.pexpire(self._keys.lease(lease), self._milliseconds)
             beat.execute()

@@ -8,7 +8,7 @@ A job is one hash, KEYS[1]:
   key lives as long as the worker renews it), worker, losses, cancel, drawing or problem (JSON), model (what drew it),
   and `for:<holder>` for each run that wants it: the run's fence, so that an orchestrator that lost a run cannot
   withdraw the wish of the one that has it now; previews (how many were made), trace (the W3C traceparent of
-  whoever asked first, '' where nothing is traced).
+  whoever asked first, '' where nothing is traced); unused (it was drawn on a guess, and that was counted).
 Endings are also pushed onto a list, KEYS[2], from which one API process counts each exactly once. Jobs of normal
 priority that wait are in a sorted set, so that each can be told how many come before it; nothing depends on it.
 """
@@ -44,7 +44,8 @@ SUBMIT = (
     _NOW
     + """
 -- KEYS[2]: the waiting jobs. ARGV: job, priority, holder, model now served ('' where unknown), ttl, fence, the trace
--- that asks. Returns 'send' when a message must be sent, and the trace that asked first.
+-- that asks. Returns the trace that asked first, and 'send' when a message must be sent, 'sooner' when one for a job
+-- that waited already, 'again' when the holder repeats a wish that stands, else 'join'.
 local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'done' and ARGV[4] ~= '' and redis.call('HGET', KEYS[1], 'model') ~= ARGV[4] then state = false end
 local answer = 'join'
@@ -55,9 +56,9 @@ if not state or state == 'failed' or state == 'canceled' then
   answer = 'send'
 elseif ARGV[2] == 'normal' and redis.call('HGET', KEYS[1], 'priority') == 'speculative' then
   redis.call('HSET', KEYS[1], 'priority', 'normal', 'sent_at', now)
-  if state == 'queued' then answer = 'send' end
+  if state == 'queued' then answer = 'sooner' end
 end
-if answer == 'send' and ARGV[2] == 'normal' then
+if answer ~= 'join' and ARGV[2] == 'normal' then
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[5])
   redis.call('ZADD', KEYS[2], now, KEYS[1])
   redis.call('EXPIRE', KEYS[2], ARGV[5])
@@ -65,6 +66,7 @@ end
 redis.call('HDEL', KEYS[1], 'cancel')
 local wish = 'for:' .. ARGV[3]
 local fence = redis.call('HGET', KEYS[1], wish)
+if fence and answer == 'join' then answer = 'again' end
 if not fence or tonumber(fence) < tonumber(ARGV[6]) then redis.call('HSET', KEYS[1], wish, ARGV[6]) end
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 return {answer, redis.call('HGET', KEYS[1], 'trace') or ''}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.ground.test_compose import SECTIONS
 
 pytestmark = pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not here")
 OVERLAYS = ["cpu", "gpu", "gpu-ha"]
-CUSTOM = {"ScaledObject", "ServiceMonitor", "PrometheusRule", "HTTPRoute"}
+CUSTOM = {"ScaledObject", "ServiceMonitor", "PodMonitor", "PrometheusRule", "HTTPRoute"}
 """Kinds of operators that a cluster may have; their schemas are not Kubernetes' own."""
 PORTS = {"orchestrator": 8080, "planner": 8081, "critic": 8082, "generator": 8083}
 
@@ -86,6 +87,9 @@ def test_commands_ports_and_probes_are_those_of_the_code(overlay: str):
                 assert container[probe]["httpGet"]["path"] in ("/livez", "/readyz")
         if name == "worker":
             assert container["args"] == ["services.generator_service", "worker"]
+            (told,) = (each["value"] for each in container["env"] if each["name"].endswith("__ALIVE_FILE"))
+            for probe in ("startupProbe", "livenessProbe"):
+                assert told in " ".join(container[probe]["exec"]["command"])
         for each in (*pod.get("initContainers", []), container):
             module = (each.get("args") or [""])[0]
             if module.startswith("services."):
@@ -114,7 +118,7 @@ def test_selectors_find_somebody(overlay: str):
     there = {
         each["metadata"]["labels"]["app.kubernetes.io/component"] for each in of_kind(overlay, "Deployment").values()
     }
-    there |= {"fetch"}
+    there |= {"fetch", "training"}  # Jobs that are started by hand
     text = yaml.safe_dump(
         [
             each
@@ -132,8 +136,57 @@ def test_nobody_speaks_to_anybody_unless_it_is_said_and_vllm_has_no_way_out():
     policies = of_kind("gpu", "NetworkPolicy")
     assert policies["nobody"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     for name, policy in policies.items():
-        if "Egress" in policy["spec"]["policyTypes"] and name not in ("nobody", "names"):
-            assert "vllm" not in yaml.safe_dump(policy["spec"]["podSelector"]), name
+        if "Egress" in policy["spec"]["policyTypes"] and name != "nobody":
+            assert not chosen(policy["spec"]["podSelector"], "vllm"), name
+
+
+def chosen(selector: dict[str, Any], component: str) -> bool:
+    """Whether a selector takes pods of this component."""
+    wanted = selector.get("matchLabels", {}).get("app.kubernetes.io/component", component) == component
+    for each in selector.get("matchExpressions", []):
+        wanted = wanted and (component in each["values"]) == (each["operator"] == "In")
+    return wanted
+
+
+def test_models_are_pinned_by_commits_and_said_alike():
+    for overlay in ("gpu", "gpu-ha"):
+        maps = of_kind(overlay, "ConfigMap")
+        (models,) = (each["data"] for name, each in maps.items() if name.startswith("models-"))
+        (settings,) = (each["data"] for name, each in maps.items() if name.startswith("settings-"))
+        for name in ("LANGUAGE_REVISION", "GENERATOR_REVISION"):
+            assert re.fullmatch(r"[0-9a-f]{40}", models[name])
+        pinned = f"{models['GENERATOR_MODEL']}@{models['GENERATOR_REVISION']}"
+        assert settings["INTERLEAVETHINKER_GENERATOR__MODEL"] == pinned
+        (vllm,) = pods(overlay)["vllm"]["containers"]
+        assert "--revision=$(LANGUAGE_REVISION)" in vllm["args"]
+        assert all(f"{role}_MODEL" in models for role in ("LANGUAGE", "GENERATOR"))
+        for role in ("PLANNER", "CRITIC"):
+            assert load_profile_model(role.lower()) == models["LANGUAGE_MODEL"]
+
+
+def load_profile_model(role: str) -> str:
+    """The model that the profile `gpu` has planner and critic ask vLLM for."""
+    profile = tomllib.loads((REPOSITORY / "interleavethinker/profiles/gpu.toml").read_text())
+    return profile[role]["model"]
+
+
+@pytest.mark.parametrize("kind", ["sft", "grpo"])
+def test_training_jobs_are_told_what_is_a_setting_and_show_the_port_that_is_scraped(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+):
+    from training.metrics import TrainingSettings
+
+    (job,) = yaml.safe_load_all((REPOSITORY / f"deploy/training/{kind}-job.yaml").read_text())
+    (trainer,) = job["spec"]["template"]["spec"]["containers"]
+    for each in trainer["env"]:
+        if each["name"].startswith("INTERLEAVETHINKER_"):
+            monkeypatch.setenv(each["name"], each["value"])
+    settings = load_section("training", TrainingSettings)
+    assert [(port["name"], port["containerPort"]) for port in trainer["ports"]] == [("metrics", settings.metrics_port)]
+    (monitor,) = of_kind("gpu", "PodMonitor").values()
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert monitor["spec"]["podMetricsEndpoints"][0]["port"] == "metrics"
 
 
 def test_workers_are_given_the_time_to_finish_a_picture():
