@@ -1,4 +1,5 @@
-"""`python -m services.smoke` on the twin of the composed stack: one page that says that it works, one that says what fails."""
+"""`python -m services.smoke` on the twin of the composed stack: one page that says that it works,
+and one that says what fails."""
 
 from __future__ import annotations
 
