@@ -27,8 +27,8 @@ def main() -> int:
     for name in SERVICES:
         parser.add_argument(f"--{name}-url", default=urls[name], help="%(default)s, by the settings")
     parser.add_argument("--api-key", default=os.environ.get(f"{PREFIX}API_KEY"), help="where the service asks for one")
-    parser.add_argument("--prompt", default="a red house under a blue sky")
-    parser.add_argument("--change", default="make the house yellow, keep everything else")
+    parser.add_argument("--prompt", default="", help="of a drawing; default: by the plan that is made")
+    parser.add_argument("--change", default="", help="of an edit of it; default: by the plan")
     parser.add_argument("--wish", default="How do I draw a snowman with a red hat, step by step?")
     parser.add_argument("--size", help="such as 1024x1024; default: the model's own")
     parser.add_argument("--max-steps", type=int, default=4)

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 import httpx2
@@ -24,6 +25,7 @@ from services.smoke.line import Line, timed
 from services.smoke.settings import Tried
 
 SERVICES = ("planner", "critic", "generator", "orchestrator")
+SIMPLE = ("a red house under a blue sky", "make the house yellow, keep everything else")
 _Client = TypeVar("_Client", bound=ServiceClient)
 _INFO = re.compile(r"^interleavethinker_serving_info\{(.*)\}", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -43,15 +45,23 @@ async def everything(tried: Tried, blobs: Blobs, tell: Callable[[Line], None]) -
     for name in SERVICES[:3]:
         if ready[name].outcome == "PASS":
             say(await _serving(name, tried))
+    prompts: list[str] = []
+    await _tried(say, "plan", ready["planner"], lambda: _plans(tried, say, prompts))
+    wanted = _worded(tried, prompts)
     drawn: list[Drawing] = []
-    await _tried(say, "drawing", ready["generator"], lambda: _draws(tried, blobs, say, drawn))
+    await _tried(say, "drawing", ready["generator"], lambda: _draws(wanted, blobs, say, drawn))
     if len(drawn) == 2:
-        await _tried(say, "verdict", ready["critic"], lambda: _judges(tried, say, drawn[0], drawn[1]))
+        await _tried(say, "verdict", ready["critic"], lambda: _judges(wanted, say, drawn[0], drawn[1]))
     else:
         say(Line("verdict", "SKIP", "there is no picture to judge"))
-    await _tried(say, "plan", ready["planner"], lambda: _plans(tried, say))
     await _tried(say, "document", ready["orchestrator"], lambda: _document(tried, say))
     return lines
+
+
+def _worded(tried: Tried, prompts: list[str]) -> Tried:
+    """What is to be drawn and changed, where the caller did not say it; without a plan, something simple."""
+    drawn, changed = (*prompts, *SIMPLE[len(prompts[:2]) :])[:2]
+    return replace(tried, prompt=tried.prompt or drawn, change=tried.change or changed)
 
 
 async def _tried(say: Callable[[Line], None], about: str, needs: Line, what: Callable[[], Awaitable[None]]) -> None:
@@ -96,6 +106,7 @@ async def _serving(name: str, tried: Tried) -> Line:
     facts = next((each for each in labels if each.get("service") == name), None)
     if facts is None:
         return Line(about, "FAIL", "its metrics do not say what is loaded")
+    facts["pack"] = facts.get("pack", "")[:12]
     found = ", ".join(
         f"{key} {facts[key]}" for key in ("model", "backend", "device", "dtype", "pack") if facts.get(key)
     )
@@ -147,7 +158,8 @@ async def _judges(tried: Tried, say: Callable[[Line], None], before: Drawing, af
         say(timed("verdict", found, seconds, tried.verdict_seconds))
 
 
-async def _plans(tried: Tried, say: Callable[[Line], None]) -> None:
+async def _plans(tried: Tried, say: Callable[[Line], None], prompts: list[str]) -> None:
+    """What it writes for the first two pictures is what is drawn and changed: words that the models were made for."""
     start, first, steps = time.monotonic(), None, 0
     async with _closing(PlannerClient(tried.urls["planner"], token=tried.token)) as planner:
         async for told in planner.plan(Brief(prompt=tried.wish), max_steps=tried.max_steps):
@@ -156,6 +168,7 @@ async def _plans(tried: Tried, say: Callable[[Line], None]) -> None:
                 say(Line("plan", "PASS", found, time.monotonic() - start))
             else:
                 steps += 1
+                prompts += [told.prompt] if told.prompt else []
                 first = first or time.monotonic() - start
 
 

@@ -17,7 +17,8 @@ ROOM = 3.0
 @dataclass(frozen=True, slots=True)
 class Tried:
     """`urls` by service. `model`: what the generator should say that it draws with, None: whatever it says.
-    `accelerated`: it should draw on an accelerator. Seconds None: any time passes."""
+    `accelerated`: it should draw on an accelerator. `prompt`, `change` empty: the plan's. Seconds None: any
+    time passes."""
 
     urls: dict[str, str]
     token: str | None

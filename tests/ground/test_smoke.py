@@ -1,5 +1,4 @@
-"""`python -m services.smoke` on the twin of the composed stack: one page that says that it works,
-and one that says what fails."""
+"""`python -m services.smoke` on the twin of the composed stack: a page that says that it works, or what does not."""
 
 from __future__ import annotations
 
