@@ -28,11 +28,15 @@ from bench.standins import LanguageGpu, Lots, StandInCritic, StandInGenerator, S
 from interleavethinker.events import Drawn, Event, Finished, Recorded, Status, StepFinished
 from interleavethinker.types import Brief, InterleaveRequest
 from services.orchestrator.journal import Journal
+from services.orchestrator.reach import Reach
 from services.orchestrator.runs import Runs
 
 STEPS, ACCEPTANCES = (4, 8, 12), (0.5, 0.7, 0.85, 0.95)
 ATTEMPTS = 5
 END_SECONDS = 600.0
+PLAIN, NEXT_STEP, GUESSING = Reach(), Reach(depth=1, worth=0.0), Reach(depth=4, judging=4)
+"""How far ahead is worked: not at all, by one guessed drawing, and as the `gpu` profile has it."""
+OVERLAPS = {"none": PLAIN, "next step": NEXT_STEP, "deep": GUESSING}
 
 
 class Told(Journal):
@@ -66,12 +70,11 @@ class Made(NamedTuple):
     pictures: float
 
 
-class Trio(NamedTuple):
-    """The same document by the baseline, by our loop without and with speculation, and the floors."""
+class Set(NamedTuple):
+    """The same document by the baseline, by our loop with each of the `OVERLAPS`, and the floors."""
 
     baseline: Made
-    plain: Made
-    speculating: Made
+    ours: tuple[Made, ...]
     floor: float
     one_ahead: float
 
@@ -97,7 +100,7 @@ async def by_baseline(case: Case, document: int, pace: float) -> Made:
     return Made(seconds, first, tuple(number for number, _ in kept), generator.denoised / DENOISE_STEPS)
 
 
-async def by_ours(case: Case, document: int, pace: float, journal: Told, *, speculate: bool) -> Made:
+async def by_ours(case: Case, document: int, pace: float, journal: Told, reach: Reach) -> Made:
     profile = case.profile.paced(pace)
     gpu = LanguageGpu(profile)
     async with StandInGenerator(profile, workers=1) as generator:
@@ -107,7 +110,7 @@ async def by_ours(case: Case, document: int, pace: float, journal: Told, *, spec
             critic=StandInCritic(gpu, stop_on_accept=True),
             generator=generator,
             at_once=1,
-            speculate=speculate,
+            reach=reach,
         )
         runs.open()
         await asyncio.sleep(0.02)  # its first look at the journal is at no run's cost
@@ -127,40 +130,42 @@ async def by_ours(case: Case, document: int, pace: float, journal: Told, *, spec
     return Made(seconds, first, attempts, generator.denoised / DENOISE_STEPS)
 
 
-async def trio(case: Case, document: int, pace: float, journal: Told) -> Trio:
+async def one_set(case: Case, document: int, pace: float, journal: Told) -> Set:
     baseline = await by_baseline(case, document, pace)
-    plain = await by_ours(case, document, pace, journal, speculate=False)
-    speculating = await by_ours(case, document, pace, journal, speculate=True)
-    if not baseline.attempts == plain.attempts == speculating.attempts:
-        raise RuntimeError(f"the loops decided differently: {baseline}, {plain}, {speculating}")
+    ours = [await by_ours(case, document, pace, journal, reach) for reach in OVERLAPS.values()]
+    if any(made.attempts != baseline.attempts for made in ours):
+        raise RuntimeError(f"the loops decided differently: {baseline}, {ours}")
     lots = Lots(document, case.acceptance)
-    return Trio(baseline, plain, speculating, *floor(case.profile, case.steps, ATTEMPTS, lots.accepts))
+    return Set(baseline, tuple(ours), *floor(case.profile, case.steps, ATTEMPTS, lots.accepts))
 
 
-def rows(case: Case, trios: Sequence[Trio]) -> list[dict[str, Any]]:
-    """Two: without and with speculation. Ratios are medians over the pairs."""
+def rows(case: Case, sets: Sequence[Set]) -> list[dict[str, Any]]:
+    """One for each of the `OVERLAPS`. Ratios are medians over the pairs."""
     found = []
-    for speculate in (False, True):
-        ours = [each.speculating if speculate else each.plain for each in trios]
-        pairs = list(zip(ours, trios, strict=True))
+    for place, (overlap, reach) in enumerate(OVERLAPS.items()):
+        ours = [each.ours[place] for each in sets]
+        pairs = list(zip(ours, sets, strict=True))
         found.append(
             {
                 "profile": case.profile.name,
                 "steps": case.steps,
                 "acceptance": case.acceptance,
-                "speculate": speculate,
-                "n": len(trios),
-                "seconds": _spread([made.seconds for made in ours]),
-                "baseline_seconds": _spread([each.baseline.seconds for each in trios]),
-                "floor_seconds": round(median(each.floor for each in trios), 2),
-                "floor_one_ahead_seconds": round(median(each.one_ahead for each in trios), 2),
+                "overlap": overlap,
+                "speculate": reach.depth > 0,
+                "depth": reach.depth,
+                "judge_ahead": reach.judging > 0,
+                "n": len(sets),
+                "seconds": spread([made.seconds for made in ours]),
+                "baseline_seconds": spread([each.baseline.seconds for each in sets]),
+                "floor_seconds": round(median(each.floor for each in sets), 2),
+                "floor_one_ahead_seconds": round(median(each.one_ahead for each in sets), 2),
                 "ratio_to_baseline": round(median(made.seconds / each.baseline.seconds for made, each in pairs), 3),
                 "ratio_to_floor": round(median(made.seconds / each.floor for made, each in pairs), 3),
                 "ratio_to_floor_one_ahead": round(median(made.seconds / each.one_ahead for made, each in pairs), 3),
                 "draws": round(fmean(sum(made.attempts) for made in ours), 2),
                 "pictures_drawn": round(fmean(made.pictures for made in ours), 2),
                 "first_picture_seconds": round(median(made.first for made in ours), 2),
-                "baseline_first_picture_seconds": round(median(each.baseline.first for each in trios), 2),
+                "baseline_first_picture_seconds": round(median(each.baseline.first for each in sets), 2),
             }
         )
     return found
@@ -170,11 +175,12 @@ def _case(profile: str, steps: int, acceptance: float) -> tuple[int, int, float]
     return [each.name for each in PROFILES].index(profile), steps, acceptance
 
 
-def _place(row: dict[str, Any]) -> tuple[tuple[int, int, float], bool]:
-    return _case(row["profile"], row["steps"], row["acceptance"]), row["speculate"]
+def _place(row: dict[str, Any]) -> tuple[tuple[int, int, float], int]:
+    overlap = row.get("overlap", "next step" if row["speculate"] else "none")
+    return _case(row["profile"], row["steps"], row["acceptance"]), list(OVERLAPS).index(overlap)
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
+def spread(values: Sequence[float]) -> dict[str, float]:
     return {"p50": round(percentile(values, 0.5), 2), "p95": round(percentile(values, 0.95), 2)}
 
 
@@ -183,7 +189,7 @@ async def measure(
 ) -> None:
     """`keep` gets the rows that are whole by now, each time some became so. `lanes` documents at the same time, each
     with models and a journal of its own."""
-    found: dict[Case, list[Trio]] = {case: [] for case in cases}
+    found: dict[Case, list[Set]] = {case: [] for case in cases}
     todo = iter([(case, document) for case in cases for document in range(documents)])
     began = time.monotonic()
 
@@ -193,7 +199,7 @@ async def measure(
         async with Told(f"sqlite:///{home}/journal.db") as journal:
             await opened.wait()  # making a journal is at no document's cost
             for case, document in todo:
-                found[case].append(await trio(case, document, pace, journal))
+                found[case].append(await one_set(case, document, pace, journal))
                 if len(found[case]) == documents:
                     for row in rows(case, found[case]):
                         _print(row, time.monotonic() - began)
@@ -206,7 +212,7 @@ async def measure(
 def _print(row: dict[str, Any], at: float) -> None:
     print(
         f"{at:6.0f} s  {row['profile']:6} {row['steps']:2} steps at {row['acceptance']:.2f}"
-        f" {'speculating' if row['speculate'] else '':11}: {row['seconds']['p50']:6.1f} s"
+        f" {row['overlap']:9}: {row['seconds']['p50']:6.1f} s"
         f" (p95 {row['seconds']['p95']:6.1f})"
         f"  baseline x {row['ratio_to_baseline']:.2f}  floor x {row['ratio_to_floor']:.2f}"
         f"  draws {row['draws']} (pictures {row['pictures_drawn']})",

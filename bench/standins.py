@@ -96,6 +96,7 @@ class _Wanted:
 
     def __init__(self, job: ImageJob, *, normal: bool) -> None:
         self.job, self.normal, self.begun, self.withdrawn = job, normal, False, False
+        self.way = False
         self.ended: asyncio.Future[Drawing] = asyncio.get_running_loop().create_future()
         self.ended.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
@@ -122,7 +123,14 @@ class StandInGenerator:
         return await asyncio.shield((await self._want(job, normal=True)).ended)
 
     async def foresee(self, job: ImageJob) -> None:
-        await self._want(job, normal=False)
+        if job.id in self._jobs or not self._waiting(normal=True):  # as the service: none is taken while others wait
+            await self._want(job, normal=False)
+
+    async def hinted(self, job: ImageJob) -> Drawing | None:
+        if (wanted := self._jobs.get(job.id)) is None:
+            return None
+        await asyncio.wait([wanted.ended])
+        return None if wanted.ended.exception() else wanted.ended.result()
 
     async def forget(self, job: ImageJob) -> None:
         if (wanted := self._jobs.get(job.id)) and not wanted.ended.done():
@@ -161,8 +169,9 @@ class StandInGenerator:
             self.denoised += 1
             if wanted.withdrawn:
                 return self._stop(wanted)
-            if not wanted.normal and self._waiting(normal=True):
-                wanted.begun = False  # it gives way, and is drawn anew when there is time again
+            if not wanted.normal and (waits := [each for each in self._waiting(normal=True) if not each.way]):
+                waits[0].way = True  # one guess gives way for each, as in the service
+                wanted.begun = False  # it is drawn anew when there is time again
                 return None
         digest = hashlib.sha256(wanted.job.id.encode()).hexdigest()
         image = ImageRef(digest=digest, width=1024, height=1024)

@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.documents import asking
+from bench.documents import GUESSING, PLAIN, asking
 from bench.latencies import DENOISE_STEPS, PROFILES, Profile
 from bench.standins import LanguageGpu, StandInCritic, StandInGenerator, StandInPlanner
 from interleavethinker.events import Drawn
@@ -52,7 +52,7 @@ async def trial(profile: Profile, workers: int, rounds: int, pace: float, *, spe
                 critic=StandInCritic(gpu, stop_on_accept=True),
                 generator=generator,
                 at_once=places,
-                speculate=speculate,
+                reach=GUESSING if speculate else PLAIN,
             )
 
             async def place() -> None:
