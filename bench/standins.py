@@ -19,7 +19,9 @@ from bench.latencies import ANSWER_TOKENS, DENOISE_STEPS, PLAN_TOKENS_A_STEP, SH
 from interleavethinker.errors import Canceled
 from interleavethinker.ports import Judgement, Planning
 from interleavethinker.types import Brief, Critique, Drawing, ImageJob, ImageRef, Outcome, Plan, Step, Verdict
+from services.orchestrator.rules import attempt_seed
 
+MOST_ATTEMPTS = 20
 CHUNK = 20
 """Tokens between two looks at how many answers are written at the same time."""
 
@@ -82,13 +84,20 @@ class StandInCritic:
 
     async def judge(self, critique: Critique) -> Judgement:
         document, acceptance, step, number = critique.last_prompt.split()
-        accepted = Lots(int(document), float(acceptance)).accepts(int(step), int(number))
+        seeds = {_said(attempt_seed(int(document), int(step), each)): each for each in range(1, MOST_ATTEMPTS + 1)}
+        drawn = seeds.get(critique.after.digest[:8], int(number))  # the baseline has one seed for all
+        accepted = Lots(int(document), float(acceptance)).accepts(int(step), drawn)
         await self._gpu.prefill()
         await self._gpu.write(VERDICT_TOKENS if accepted and self._stop else ANSWER_TOKENS)
         if accepted:
             return Judgement(Verdict(outcome=Outcome.ACCEPT, confidence=0.95))
         again = f"{document} {acceptance} {step} {int(number) + 1}"
         return Judgement(Verdict(outcome=Outcome.REVISE, refined_prompt=again, confidence=0.9))
+
+
+def _said(seed: int) -> str:
+    """How a stand-in's picture names its seed: the beginning of its digest."""
+    return f"{seed:08x}"
 
 
 class _Wanted:
@@ -173,7 +182,7 @@ class StandInGenerator:
                 waits[0].way = True  # one guess gives way for each, as in the service
                 wanted.begun = False  # it is drawn anew when there is time again
                 return None
-        digest = hashlib.sha256(wanted.job.id.encode()).hexdigest()
+        digest = _said(wanted.job.seed) + hashlib.sha256(wanted.job.id.encode()).hexdigest()[8:]
         image = ImageRef(digest=digest, width=1024, height=1024)
         drawing = Drawing(job_id=wanted.job.id, image=image, model="stand-in", draw_seconds=seconds)
         return wanted.ended.set_result(drawing)

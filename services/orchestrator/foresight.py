@@ -189,11 +189,14 @@ class Foresight(Ahead):
             return
         last = min(take.most, len(attempts) + self._request.candidates)
         for place in range(len(attempts) + 1, last):
+            here = self._at is None or self._at.step == take.step
+            if not (self._room(place - len(attempts)) if here else self._within(take, place)):
+                return
             self._go(self._candidate(take, place, prompt, before))
 
     async def _candidate(self, take: Take, place: int, prompt: str, before: ImageRef | None) -> None:
         async with self._abreast:
-            if take.step.index in self._passed or not self._within(take, place):
+            if take.step.index in self._passed:
                 return
             drawing = await self._drawn_ahead(take.job(self._request, take.first + place, prompt, before))
         if drawing:
