@@ -75,7 +75,10 @@ class Case(NamedTuple):
 
     def ask(self, document: int) -> InterleaveRequest:
         asked = asking(document, self.acceptance, self.steps)
-        kinds = {"independent": {"independent_steps": True}, "candidates": {"candidates": CANDIDATES}}
+        kinds: dict[str, dict[str, Any]] = {
+            "independent": {"independent_steps": True},
+            "candidates": {"candidates": CANDIDATES},
+        }
         return asked.model_copy(update=kinds.get(self.kind, {}))
 
     def floor(self, document: int) -> Floor:
@@ -161,10 +164,8 @@ async def by_ours(case: Case, document: int, pace: float, journal: Told, reach: 
 async def one_set(case: Case, document: int, pace: float, journal: Told) -> Set:
     baseline = await by_baseline(case, document, pace)
     ours = [await by_ours(case, document, pace, journal, reach) for reach in OVERLAPS[case.kind].values()]
-    same = (
-        {made.digest for made in ours} if case.kind == "candidates" else {made.attempts for made in (baseline, *ours)}
-    )
-    if len(same) > 1 or len({made.digest for made in ours}) > 1:
+    decided = {made.attempts for made in (ours if case.kind == "candidates" else (baseline, *ours))}
+    if len(decided) > 1 or len({made.digest for made in ours}) > 1:
         raise RuntimeError(f"the loops decided differently: {baseline}, {ours}")
     return Set(baseline, tuple(ours), *case.floor(document))
 

@@ -26,6 +26,7 @@ from interleavethinker.ports import Blobs
 from interleavethinker.types import (
     IMAGE_MARKER,
     NOTE_LIMIT,
+    NUMBER,
     AttemptCount,
     Brief,
     Budget,
