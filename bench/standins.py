@@ -111,13 +111,15 @@ class _Wanted:
 
 
 class StandInGenerator:
-    """`workers` that draw. Use as an async context manager. `denoised`: steps that they took, also in vain."""
+    """`workers` that draw. Use as an async context manager. `denoised`: steps that they took; `vain`: when each of those
+    in vain was known to be."""
 
     def __init__(self, profile: Profile, workers: int) -> None:
         self._profile, self._workers = profile, workers
         self._jobs: dict[str, _Wanted] = {}
         self._news = asyncio.Condition()
         self.denoised = 0
+        self.vain: list[float] = []
 
     async def __aenter__(self) -> StandInGenerator:
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
@@ -142,7 +144,11 @@ class StandInGenerator:
         return None if wanted.ended.exception() else wanted.ended.result()
 
     async def forget(self, job: ImageJob) -> None:
-        if (wanted := self._jobs.get(job.id)) and not wanted.ended.done():
+        if (wanted := self._jobs.get(job.id)) and wanted.ended.done():
+            if not wanted.normal and not wanted.ended.exception() and not wanted.withdrawn:
+                wanted.withdrawn = True
+                self._in_vain(DENOISE_STEPS)
+        elif wanted:
             wanted.withdrawn = True
             if not wanted.begun:
                 self._stop(wanted)
@@ -172,20 +178,25 @@ class StandInGenerator:
         wanted.begun = True
         seconds = self._profile.draw(edits=bool(wanted.job.references))
         due = time.perf_counter()
-        for _ in range(DENOISE_STEPS):
+        for done in range(1, DENOISE_STEPS + 1):
             due += seconds / DENOISE_STEPS
             await asyncio.sleep(due - time.perf_counter())
             self.denoised += 1
             if wanted.withdrawn:
+                self._in_vain(done)
                 return self._stop(wanted)
             if not wanted.normal and (waits := [each for each in self._waiting(normal=True) if not each.way]):
                 waits[0].way = True  # one guess gives way for each, as in the service
+                self._in_vain(done)
                 wanted.begun = False  # it is drawn anew when there is time again
                 return None
         digest = _said(wanted.job.seed) + hashlib.sha256(wanted.job.id.encode()).hexdigest()[8:]
         image = ImageRef(digest=digest, width=1024, height=1024)
         drawing = Drawing(job_id=wanted.job.id, image=image, model="stand-in", draw_seconds=seconds)
         return wanted.ended.set_result(drawing)
+
+    def _in_vain(self, steps: int) -> None:
+        self.vain += [time.perf_counter()] * steps
 
     def _stop(self, wanted: _Wanted) -> None:
         wanted.ended.set_exception(Canceled("nobody wants it", job_id=wanted.job.id))
