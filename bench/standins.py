@@ -111,8 +111,8 @@ class _Wanted:
 
 
 class StandInGenerator:
-    """`workers` that draw. Use as an async context manager. `denoised`: steps that they took; `vain`: when each of those
-    in vain was known to be."""
+    """`workers` that draw. Use as an async context manager. `denoised`: steps that they took; `vain`: when each
+    of those in vain was known to be."""
 
     def __init__(self, profile: Profile, workers: int) -> None:
         self._profile, self._workers = profile, workers
