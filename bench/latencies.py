@@ -72,21 +72,35 @@ class Floor(NamedTuple):
     one_ahead: float
 
 
-def floor(profile: Profile, steps: int, attempts: int, accepts: Accepts) -> Floor:
-    """Of a document of `steps` steps with at most `attempts` each."""
+def floor(
+    profile: Profile,
+    steps: int,
+    attempts: int,
+    accepts: Accepts,
+    *,
+    independent: bool = False,
+    candidates: int = 1,
+) -> Floor:
+    """Of a document of `steps` steps with at most `attempts` each. `independent`: none is drawn from the one before it.
+    `candidates`: so many at once of each redraw."""
     to_verdict, to_end = profile.judge(VERDICT_TOKENS), profile.judge(ANSWER_TOKENS)
     whole, end = 0.0, 0.0
     verdict, may_draw = 0.0, 0.0  # of the one-ahead schedule: the last verdict, and since when the next may be drawn
     for step in range(1, steps + 1):
-        drawing = profile.draw(edits=step > 1)
-        whole, may_draw = max(whole, profile.closes(step)), max(may_draw, profile.closes(step))
-        for number in range(1, attempts + 1):
+        drawing = profile.draw(edits=step > 1 and not independent)
+        whole = profile.closes(step) if independent else max(whole, profile.closes(step))
+        may_draw = max(may_draw, profile.closes(step))
+        for number in (1, *range(2, attempts + 1, candidates)):
+            group = range(number, min(number + (candidates if number > 1 else 1), attempts + 1))
+            verdicts = [accepts(step, each) for each in group]
             whole += drawing
             drawn = may_draw + drawing
             judging = max(drawn, verdict)
-            if accepts(step, number):
-                end = max(end, whole + to_verdict)
-                verdict, may_draw = judging + to_verdict, judging
+            if any(verdicts):
+                said = to_verdict if all(verdicts) else to_end
+                whole += 0.0 if all(verdicts) else to_end  # which one stands is known with the last verdict
+                end = max(end, whole + (said if all(verdicts) else 0.0))
+                verdict, may_draw = judging + said, judging
                 break
             whole += to_end
             verdict = may_draw = judging + to_end

@@ -21,12 +21,12 @@ async def sequential(
         async for part in planner.plan(request.brief, seed=request.seed, max_steps=request.max_steps)
         if not isinstance(part, Planning)
     ]
-    canvas = request.brief.images[-1] if request.brief.images else None
+    canvas = request.first_canvas
     kept: list[tuple[int, ImageRef]] = []
     for step in steps:
         if step.prompt:
             kept.append(await _step(request, step, step.prompt, canvas, generator, critic))
-            canvas = kept[-1][1]
+            canvas = request.first_canvas if request.independent_steps else kept[-1][1]
     return kept
 
 

@@ -19,7 +19,9 @@ from bench.latencies import ANSWER_TOKENS, DENOISE_STEPS, PLAN_TOKENS_A_STEP, SH
 from interleavethinker.errors import Canceled
 from interleavethinker.ports import Judgement, Planning
 from interleavethinker.types import Brief, Critique, Drawing, ImageJob, ImageRef, Outcome, Plan, Step, Verdict
+from services.orchestrator.rules import attempt_seed
 
+MOST_ATTEMPTS = 20
 CHUNK = 20
 """Tokens between two looks at how many answers are written at the same time."""
 
@@ -82,7 +84,9 @@ class StandInCritic:
 
     async def judge(self, critique: Critique) -> Judgement:
         document, acceptance, step, number = critique.last_prompt.split()
-        accepted = Lots(int(document), float(acceptance)).accepts(int(step), int(number))
+        seeds = {_said(attempt_seed(int(document), int(step), each)): each for each in range(1, MOST_ATTEMPTS + 1)}
+        drawn = seeds.get(critique.after.digest[:8], int(number))  # the baseline has one seed for all
+        accepted = Lots(int(document), float(acceptance)).accepts(int(step), drawn)
         await self._gpu.prefill()
         await self._gpu.write(VERDICT_TOKENS if accepted and self._stop else ANSWER_TOKENS)
         if accepted:
@@ -91,23 +95,31 @@ class StandInCritic:
         return Judgement(Verdict(outcome=Outcome.REVISE, refined_prompt=again, confidence=0.9))
 
 
+def _said(seed: int) -> str:
+    """How a stand-in's picture names its seed: the beginning of its digest."""
+    return f"{seed:08x}"
+
+
 class _Wanted:
     """A job while it waits or is drawn."""
 
     def __init__(self, job: ImageJob, *, normal: bool) -> None:
         self.job, self.normal, self.begun, self.withdrawn = job, normal, False, False
+        self.way = False
         self.ended: asyncio.Future[Drawing] = asyncio.get_running_loop().create_future()
         self.ended.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
 class StandInGenerator:
-    """`workers` that draw. Use as an async context manager. `denoised`: steps that they took, also in vain."""
+    """`workers` that draw. Use as an async context manager. `denoised`: steps that they took; `vain`: when each
+    of those in vain was known to be."""
 
     def __init__(self, profile: Profile, workers: int) -> None:
         self._profile, self._workers = profile, workers
         self._jobs: dict[str, _Wanted] = {}
         self._news = asyncio.Condition()
         self.denoised = 0
+        self.vain: list[float] = []
 
     async def __aenter__(self) -> StandInGenerator:
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
@@ -122,10 +134,21 @@ class StandInGenerator:
         return await asyncio.shield((await self._want(job, normal=True)).ended)
 
     async def foresee(self, job: ImageJob) -> None:
-        await self._want(job, normal=False)
+        if job.id in self._jobs or not self._waiting(normal=True):  # as the service: none is taken while others wait
+            await self._want(job, normal=False)
+
+    async def hinted(self, job: ImageJob) -> Drawing | None:
+        if (wanted := self._jobs.get(job.id)) is None:
+            return None
+        await asyncio.wait([wanted.ended])
+        return None if wanted.ended.exception() else wanted.ended.result()
 
     async def forget(self, job: ImageJob) -> None:
-        if (wanted := self._jobs.get(job.id)) and not wanted.ended.done():
+        if (wanted := self._jobs.get(job.id)) and wanted.ended.done():
+            if not wanted.normal and not wanted.ended.exception() and not wanted.withdrawn:
+                wanted.withdrawn = True
+                self._in_vain(DENOISE_STEPS)
+        elif wanted:
             wanted.withdrawn = True
             if not wanted.begun:
                 self._stop(wanted)
@@ -155,19 +178,25 @@ class StandInGenerator:
         wanted.begun = True
         seconds = self._profile.draw(edits=bool(wanted.job.references))
         due = time.perf_counter()
-        for _ in range(DENOISE_STEPS):
+        for done in range(1, DENOISE_STEPS + 1):
             due += seconds / DENOISE_STEPS
             await asyncio.sleep(due - time.perf_counter())
             self.denoised += 1
             if wanted.withdrawn:
+                self._in_vain(done)
                 return self._stop(wanted)
-            if not wanted.normal and self._waiting(normal=True):
-                wanted.begun = False  # it gives way, and is drawn anew when there is time again
+            if not wanted.normal and (waits := [each for each in self._waiting(normal=True) if not each.way]):
+                waits[0].way = True  # one guess gives way for each, as in the service
+                self._in_vain(done)
+                wanted.begun = False  # it is drawn anew when there is time again
                 return None
-        digest = hashlib.sha256(wanted.job.id.encode()).hexdigest()
+        digest = _said(wanted.job.seed) + hashlib.sha256(wanted.job.id.encode()).hexdigest()[8:]
         image = ImageRef(digest=digest, width=1024, height=1024)
         drawing = Drawing(job_id=wanted.job.id, image=image, model="stand-in", draw_seconds=seconds)
         return wanted.ended.set_result(drawing)
+
+    def _in_vain(self, steps: int) -> None:
+        self.vain += [time.perf_counter()] * steps
 
     def _stop(self, wanted: _Wanted) -> None:
         wanted.ended.set_exception(Canceled("nobody wants it", job_id=wanted.job.id))

@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.documents import asking
+from bench.documents import GUESSING, PLAIN, asking
 from bench.latencies import DENOISE_STEPS, PROFILES, Profile
 from bench.standins import LanguageGpu, StandInCritic, StandInGenerator, StandInPlanner
 from interleavethinker.events import Drawn
@@ -37,8 +37,8 @@ STEPS, ACCEPTANCE = 4, 0.7
 
 
 async def trial(profile: Profile, workers: int, rounds: int, pace: float, *, speculate: bool) -> dict[str, float]:
-    """Documents and pictures a minute at full pace; the share of the workers' time that was spent on guesses in
-    vain."""
+    """Documents and pictures a minute at full pace; the share of the workers' denoising steps meanwhile that
+    went into guesses in vain."""
     paced, places = profile.paced(pace), workers * AT_ONCE
     gpu = LanguageGpu(paced, cards=workers)
     numbers, ends = count(), list[float]()
@@ -52,7 +52,7 @@ async def trial(profile: Profile, workers: int, rounds: int, pace: float, *, spe
                 critic=StandInCritic(gpu, stop_on_accept=True),
                 generator=generator,
                 at_once=places,
-                speculate=speculate,
+                reach=GUESSING if speculate else PLAIN,
             )
 
             async def place() -> None:
@@ -72,7 +72,7 @@ async def trial(profile: Profile, workers: int, rounds: int, pace: float, *, spe
     return {
         "pictures_a_minute": made / minutes,
         "documents_a_minute": made / minutes / (len(drawn) / total),
-        "wasted": 1 - len(drawn) * DENOISE_STEPS / generator.denoised,
+        "wasted": (vain := sum(begin < at <= end for at in generator.vain)) / max(1, made * DENOISE_STEPS + vain),
     }
 
 

@@ -175,10 +175,11 @@ def fold(events: Iterable[Recorded]) -> Document:
 def _with_stale(entries: Iterable[DocumentStep], request: InterleaveRequest) -> Iterator[DocumentStep]:
     """A picture is stale when it, or one before it, was not drawn from what stands before it now, or from the prompt
     that its step has now."""
-    canvas = request.brief.images[-1] if request.brief.images else None
-    stale = False
+    canvas, stale = request.first_canvas, False
     for entry in entries:
         if entry.attempt:
+            if request.independent_steps:
+                stale, canvas = False, request.first_canvas  # nothing that happens to another step touches it
             stale = stale or entry.reworded or entry.attempt.canvas != canvas
             canvas = entry.attempt.image
             yield entry.model_copy(update={"stale": stale})

@@ -87,6 +87,16 @@ class Generator(Protocol):
         ...
 
 
+@runtime_checkable
+class Foretelling(Protocol):
+    """A generator that gives what it drew on a hint."""
+
+    async def hinted(self, job: ImageJob) -> Drawing | None:
+        """Wait for the picture of a hint, as a hint: it is not begun any sooner for it. None when there will be none.
+        Never raises."""
+        ...
+
+
 class ContentVerdict(NamedTuple):
     """Whether something may be drawn, or shown; and if not, why, in words for the caller."""
 

@@ -76,6 +76,14 @@ def _empty(text: str) -> bool:
     return not text
 
 
+def _no(value: bool) -> bool:
+    return not value
+
+
+def _one(value: int) -> bool:
+    return value == 1
+
+
 class Brief(Value):
     """What the user asks of the planner: a text, and the input images in the order of its `<image>` markers.
 
@@ -144,6 +152,24 @@ class InterleaveRequest(Value):
         default=(), description="pinned: given to every drawing, after the picture that it is drawn from"
     )
     review_plan: bool = Field(default=False, description="wait for the caller's word before anything is drawn")
+    # Left out where they are not asked for: such a request has the digest that it had before there were any.
+    independent_steps: bool = Field(
+        default=False,
+        exclude_if=_no,
+        description="no step is drawn from the picture before it: each from its prompt, and the brief's last picture",
+    )
+    candidates: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        exclude_if=_one,
+        description="drawings from each refined prompt, each with a seed of its own; the critic's surest one is kept",
+    )
+
+    @property
+    def first_canvas(self) -> ImageRef | None:
+        """What the first step is drawn from, if anything."""
+        return self.brief.images[-1] if self.brief.images else None
 
 
 class Step(Value):

@@ -49,6 +49,13 @@ class FakeGenerator:
     async def foresee(self, job: ImageJob) -> None:
         self._under_way.setdefault(job.id, asyncio.create_task(self._draw(job)))
 
+    async def hinted(self, job: ImageJob) -> Drawing | None:
+        task = self._under_way.get(job.id)
+        if task is None:
+            return None
+        await asyncio.wait([task])
+        return None if task.cancelled() or task.exception() else task.result()
+
     async def forget(self, job: ImageJob) -> None:
         task = self._under_way.get(job.id)
         if task is not None and not task.done():

@@ -52,6 +52,8 @@ class Wishes(Continuation, total=False):
     size: Size | tuple[int, int] | Mapping[str, int]
     style: str
     characters: str
+    independent_steps: bool
+    candidates: int
 
 
 class StepTexts(TypedDict, total=False):

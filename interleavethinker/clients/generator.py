@@ -64,6 +64,16 @@ class GeneratorClient(ServiceClient):
             async with asyncio.timeout(HINT_SECONDS):
                 await self._ask("PUT", _path(job), _body(job), None, {"Priority": Priority.SPECULATIVE})
 
+    async def hinted(self, job: ImageJob) -> Drawing | None:
+        """The picture of a hint, as soon as it is drawn; None for one that was not taken, or is not there any more."""
+        with suppress(InterleaveError):
+            while True:
+                response = await self._ask("GET", _path(job), None, {"wait": WAIT_SECONDS}, None)
+                status = JobStatus.model_validate_json(response.content)
+                if status.state.final:
+                    return status.drawing
+        return None
+
     async def forget(self, job: ImageJob) -> None:
         """Withdraw a hint or cancel a job. A service that is away is only logged: the caller is done with this job."""
         try:

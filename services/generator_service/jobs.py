@@ -61,7 +61,8 @@ class Jobs:
         """Queue the job, or join it where it is queued, being drawn or done. `holder` names who wants it, `fence`
         counts who speaks for it.
 
-        A failed or canceled job starts anew, and so does one that was drawn by another model than the one served now.
+        A failed or canceled job starts anew, and so does one that was drawn by another model than the one served now. A
+        speculative one is not taken while normal ones wait: it is answered as canceled, and nothing is kept of it.
         """
         async with _reaching():
             models = {worker.model for worker in await self.workers()}
@@ -69,6 +70,8 @@ class Jobs:
             args: list[Any] = [job.model_dump_json(), priority, holder, model, self._settings.record_seconds, fence]
             args.append(tracing.headers().get("traceparent", ""))
             answer, asked_first = await self._submit(keys=[self._keys.job(job.id), self._keys.waiting], args=args)
+        if answer == "declined":
+            return JobStatus(job_id=job.id, state=JobState.CANCELED)
         tracing.link_to(asked_first)
         if answer in ("send", "sooner"):
             await asyncio.to_thread(self._send, job.id, priority)

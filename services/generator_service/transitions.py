@@ -8,7 +8,8 @@ A job is one hash, KEYS[1]:
   key lives as long as the worker renews it), worker, losses, cancel, drawing or problem (JSON), model (what drew it),
   and `for:<holder>` for each run that wants it: the run's fence, so that an orchestrator that lost a run cannot
   withdraw the wish of the one that has it now; previews (how many were made), trace (the W3C traceparent of
-  whoever asked first, '' where nothing is traced); unused (it was drawn on a guess, and that was counted).
+  whoever asked first, '' where nothing is traced); unused (it was drawn on a guess, and that was counted); way (a
+  speculative job gave way for this one).
 Endings are also pushed onto a list, KEYS[2], from which one API process counts each exactly once. Jobs of normal
 priority that wait are in a sorted set, so that each can be told how many come before it; nothing depends on it.
 """
@@ -35,6 +36,7 @@ end
 _AGAIN = """
 local function waits_again()
   local priority = redis.call('HGET', KEYS[1], 'priority')
+  redis.call('HDEL', KEYS[1], 'way')
   if priority == 'normal' then redis.call('ZADD', KEYS[3], redis.call('HGET', KEYS[1], 'queued_at'), KEYS[1]) end
   return priority
 end
@@ -45,11 +47,13 @@ SUBMIT = (
     + """
 -- KEYS[2]: the waiting jobs. ARGV: job, priority, holder, model now served ('' where unknown), ttl, fence, the trace
 -- that asks. Returns the trace that asked first, and 'send' when a message must be sent, 'sooner' when one for a job
--- that waited already, 'again' when the holder repeats a wish that stands, else 'join'.
+-- that waited already, 'again' when the holder repeats a wish that stands, 'declined' for a new speculative one while
+-- a normal one waits, else 'join'.
 local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'done' and ARGV[4] ~= '' and redis.call('HGET', KEYS[1], 'model') ~= ARGV[4] then state = false end
 local answer = 'join'
 if not state or state == 'failed' or state == 'canceled' then
+  if ARGV[2] == 'speculative' and redis.call('ZCARD', KEYS[2]) > 0 then return {'declined', ''} end
   redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[1], 'state', 'queued', 'priority', ARGV[2], 'job', ARGV[1], 'queued_at', now, 'sent_at', now)
   redis.call('HSET', KEYS[1], 'trace', ARGV[7])
@@ -140,12 +144,16 @@ return {redis.call('HGET', KEYS[1], 'job'), tostring(now - redis.call('HGET', KE
 ADVANCE = """
 -- KEYS[2]: the channel of the job's progress. KEYS[3]: the waiting jobs. ARGV: lease, step, of.
 -- Returns 'cancel', 'lost', 'give way' where a speculative one is drawn while a normal one waits (after the last step
--- only the picture is left to make), 'seen' when somebody listens to the progress, else 'go'.
+-- only the picture is left to make) for which none has given way yet, 'seen' when somebody listens to the progress,
+-- else 'go'.
 if redis.call('HGET', KEYS[1], 'lease') ~= ARGV[1] then return 'lost' end
 redis.call('HSET', KEYS[1], 'step', ARGV[2], 'of', ARGV[3])
 if redis.call('HGET', KEYS[1], 'cancel') then return 'cancel' end
-if redis.call('HGET', KEYS[1], 'priority') == 'speculative' and tonumber(ARGV[2]) < tonumber(ARGV[3])
-  and redis.call('ZCARD', KEYS[3]) > 0 then return 'give way' end
+if redis.call('HGET', KEYS[1], 'priority') == 'speculative' and tonumber(ARGV[2]) < tonumber(ARGV[3]) then
+  for _, waiting in ipairs(redis.call('ZRANGE', KEYS[3], 0, 31)) do
+    if redis.call('EXISTS', waiting) == 1 and redis.call('HSETNX', waiting, 'way', 1) == 1 then return 'give way' end
+  end
+end
 if redis.call('PUBLISH', KEYS[2], ARGV[2]) > 0 then return 'seen' end
 return 'go'
 """

@@ -116,7 +116,7 @@ def create_app(
                 critic=critic,
                 generator=generators,
                 at_once=settings.runs_at_once,
-                speculate=settings.speculate,
+                reach=settings.reach,
                 lease_seconds=settings.lease_seconds,
                 patience=settings.patience_seconds,
                 max_losses=settings.max_losses,

@@ -26,6 +26,7 @@ from interleavethinker.ports import Blobs
 from interleavethinker.types import (
     IMAGE_MARKER,
     NOTE_LIMIT,
+    NUMBER,
     AttemptCount,
     Brief,
     Budget,
@@ -131,6 +132,12 @@ class Ask(BaseModel):
     )
     review_plan: StrictBool = Field(
         default=False, description="wait for approval (or edits) of the plan before drawing"
+    )
+    independent_steps: StrictBool = Field(
+        default=False, description="no step is drawn from the picture before it: pictures of equal rank, side by side"
+    )
+    candidates: Annotated[int, Field(ge=1, le=8), NUMBER] = Field(
+        default=1, description="drawings of each redraw, which all count; the one that the critic is surest of is kept"
     )
     webhook: WebhookAsk | None = None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Self
 
-from interleavethinker.ports import Generator
+from interleavethinker.ports import Foretelling, Generator
 from interleavethinker.telemetry import HINTS
 from interleavethinker.types import Drawing, ImageJob
 
@@ -20,6 +20,7 @@ class Hints:
     def __init__(self, generator: Generator) -> None:
         self._generator = generator
         self._open: dict[str, tuple[ImageJob, asyncio.Task[None]]] = {}
+        self._asked: dict[str, asyncio.Future[Drawing | None]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -32,7 +33,27 @@ class Hints:
         if hint := self._open.pop(job.id, None):
             hint[1].cancel()  # one that is still on its way says nothing that this call does not say
             HINTS.labels("used").inc()
-        return await self._generator.draw(job)
+        answer = self._asked[job.id] = asyncio.get_running_loop().create_future()
+        drawing = None
+        try:
+            drawing = await self._generator.draw(job)
+        finally:
+            answer.set_result(drawing)
+        return drawing
+
+    def asked(self, job: ImageJob) -> bool:
+        """Whether the run has asked for the job itself."""
+        return job.id in self._asked
+
+    async def hinted(self, job: ImageJob) -> Drawing | None:
+        """The picture of a hint, or of a job that was asked for meanwhile. None where there is, or can be, none."""
+        if hint := self._open.get(job.id):
+            await asyncio.wait([hint[1]])
+        if answer := self._asked.get(job.id):
+            return await asyncio.shield(answer)
+        if not hint or not isinstance(self._generator, Foretelling):
+            return None
+        return await self._generator.hinted(job)
 
     async def foresee(self, job: ImageJob) -> None:
         HINTS.labels("given").inc()

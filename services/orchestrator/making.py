@@ -18,8 +18,10 @@ from interleavethinker import http
 from interleavethinker.document import fold
 from interleavethinker.errors import Conflict
 from interleavethinker.events import Created, Event, Finished, PlanAwaited, Recorded, Started, Status
-from interleavethinker.ports import Critic, Generator, Planner, watching
+from interleavethinker.ports import Critic, Planner, watching
+from services.orchestrator.acceptance import Acceptance
 from services.orchestrator.endings import ReplicasLost, cut_short, done, problem_of
+from services.orchestrator.foresight import Foresight
 from services.orchestrator.generators import Generators
 from services.orchestrator.hints import Hints
 from services.orchestrator.journal import Journal, LeaseLost
@@ -27,6 +29,7 @@ from services.orchestrator.leases import Claim
 from services.orchestrator.loop import interleave
 from services.orchestrator.metrics import RunMetrics
 from services.orchestrator.patience import Patience, PatientCritic, PatientGenerator, PatientPlanner
+from services.orchestrator.reach import Reach
 from services.orchestrator.reaching import JournalAway
 from services.orchestrator.replay import Replay
 from services.orchestrator.rounds import BEGINS_ROUND, round_of
@@ -52,13 +55,15 @@ class Making:
         critic: Critic,
         generators: Generators,
         guards: Guards,
-        speculate: bool,
+        reach: Reach,
         patience: float,
         max_losses: int,
     ) -> None:
         self._journal, self._guards = journal, guards
         self._planner, self._critic, self._generators = planner, critic, generators
-        self._speculate, self._patience, self._max_losses = speculate, patience, max_losses
+        self._reach = reach._replace(depth=min(reach.depth, 1), judging=0) if guards.see_images else reach
+        self._acceptance = {name: Acceptance() for name in generators.names}
+        self._patience, self._max_losses = patience, max_losses
 
     async def __call__(self, claim: Claim) -> None:
         http.run_id.set(claim.run_id)
@@ -74,8 +79,8 @@ class Making:
             past = await self._journal.events(claim.run_id)
             name, drawer = self._generators.named(fold(past).request.generator)
             with working(claim, past) as spans:
-                async with Hints(drawer) as generator:
-                    await self._make(claim, past, generator, name, spans)
+                async with Hints(drawer) as hints:
+                    await self._make(claim, past, hints, name, spans)
         except (LeaseLost, JournalAway) as error:
             log.warning("run dropped; whoever can takes it up from what is recorded", reason=error.detail)
             if isinstance(error, JournalAway):  # a full disk can be claimed on and not be written to, again and again
@@ -84,9 +89,7 @@ class Making:
             end = Finished(status=Status.FAILED, problem=problem_of(error))
             await self._append(claim.run_id, end, RunMetrics([]), claim.fence)
 
-    async def _make(
-        self, claim: Claim, past: list[Recorded], generator: Generator, name: str, spans: RoundSpans
-    ) -> None:
+    async def _make(self, claim: Claim, past: list[Recorded], hints: Hints, name: str, spans: RoundSpans) -> None:
         now, said = round_of(past), [recorded.event for recorded in past]
         elapsed = _clock(claim, past)
         limit = now.request.budget.max_seconds
@@ -100,6 +103,17 @@ class Making:
             await self._append(claim.run_id, event, metrics, claim.fence)
             spans.saw(event)
 
+        generator = self._guards.generator(hints, record, said)
+        foresight = Foresight(
+            now.request,
+            now.ground,
+            self._reach,
+            generator=generator,
+            hints=hints,
+            critic=self._critic,
+            acceptance=self._acceptance.get(name) or Acceptance(),
+            live=lambda: not replay.generator.recorded,
+        )
         replay = Replay(
             now.past,
             planner=spans.planner(
@@ -107,12 +121,8 @@ class Making:
                     self._guards.planner(self._planner, record, said, now.request.references), patience("planner")
                 )
             ),
-            generator=spans.generator(
-                self._guards.counted(
-                    PatientGenerator(self._guards.generator(generator, record, said), patience(waited))
-                )
-            ),
-            critic=spans.critic(PatientCritic(self._critic, patience("critic"))),
+            generator=spans.generator(self._guards.counted(PatientGenerator(generator, patience(waited)))),
+            critic=spans.critic(PatientCritic(foresight, patience("critic"))),
             record=record,
             replan=not now.ground.wished_only,
             written=now.written,
@@ -124,16 +134,17 @@ class Making:
                 await record(PlanAwaited())
                 tell_end(claim.run_id, past, PlanAwaited())
                 return
-            await interleave(
-                now.request,
-                planner=replay.planner,
-                generator=replay.generator,
-                critic=replay.critic,
-                record=replay.record,
-                elapsed=lambda: 0.0 if replay.generator.recorded else elapsed(),
-                ground=now.ground,
-                speculate=self._speculate,
-            )
+            async with foresight:
+                await interleave(
+                    now.request,
+                    planner=replay.planner,
+                    generator=replay.generator,
+                    critic=replay.critic,
+                    record=replay.record,
+                    elapsed=lambda: 0.0 if replay.generator.recorded else elapsed(),
+                    ground=now.ground,
+                    ahead=foresight,
+                )
             end = done(await self._journal.document(claim.run_id), now)
         except (LeaseLost, JournalAway):
             raise

@@ -33,6 +33,9 @@ UNDER_WAY = Gauge("interleavethinker_runs_under_way", "Runs that this replica wo
 FOLLOWERS = Gauge("interleavethinker_followers", "Streams of events that this replica serves.")
 PREVIEWS = Counter("interleavethinker_previews_served", "Previews of drawings under way that callers were given.")
 THUMBNAILS = Counter("interleavethinker_thumbnails_made", "Pictures scaled down for callers.")
+JUDGED_AHEAD = Counter(
+    "interleavethinker_judged_ahead", "Judgements begun ahead of their turn, and what came of them.", ["outcome"]
+)
 WAITED = Counter("interleavethinker_waited_seconds", "Seconds that runs waited for an absent service.", ["wanted"])
 
 # What has not happened yet is shown as zero, not as absent: a first failure is a rise that an alert sees.
@@ -46,6 +49,8 @@ for _service in ("planner", "critic", "generator"):
     WAITED.labels(_service)
 for _came in ("given", "used", "withdrawn"):
     HINTS.labels(_came)
+for _came in ("begun", "used", "in_vain"):
+    JUDGED_AHEAD.labels(_came)
 
 
 class RunMetrics:

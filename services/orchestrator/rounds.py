@@ -11,7 +11,7 @@ Deliberately not here: which wishes are allowed (`edits`), and replaying (`repla
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
 from typing import NamedTuple
 
 from interleavethinker.arrangement import Arrangement
@@ -36,8 +36,9 @@ from interleavethinker.events import (
     StepPlanned,
     StepReopened,
 )
-from interleavethinker.types import ImageRef, InterleaveRequest, Step
+from interleavethinker.types import ImageJob, ImageRef, InterleaveRequest, Step
 from services.orchestrator.replay import undone
+from services.orchestrator.rules import attempt_seed
 
 BEGINS_ROUND = (StepReopened, Branched, PlanApproved, Resumed)
 RESHAPES = (StepEdited, StepInserted, Arranged, Pinned)
@@ -54,6 +55,12 @@ class Take(NamedTuple):
     first: int
     most: int
     references: tuple[ImageRef, ...] = ()
+
+    def job(self, request: InterleaveRequest, number: int, prompt: str, before: ImageRef | None) -> ImageJob:
+        """Its attempt with this number, drawn from the picture `before`."""
+        references = (before, *self.references) if before else self.references
+        seed = attempt_seed(self.seed, self.step.index, number)
+        return ImageJob(prompt=prompt, references=references, seed=seed, size=request.size, params=request.params)
 
 
 class Ground(NamedTuple):
@@ -81,9 +88,10 @@ class Ground(NamedTuple):
             return None
         return Take(step, step.prompt, request.seed, first, request.max_attempts, references)
 
-    def ahead(self, following: Iterable[Step], request: InterleaveRequest) -> Take | None:
-        """Of the steps that follow a picture, the take that is drawn from it; None where there is none."""
-        for step in following:
+    async def ahead(self, following: AsyncIterable[Step], request: InterleaveRequest) -> Take | None:
+        """Of the steps that follow a picture, the take that is drawn from it, as soon as it is written; None where
+        there is none."""
+        async for step in following:
             take = self.take(step, request)
             if take and take.prompt:
                 return take

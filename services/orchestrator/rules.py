@@ -67,6 +67,19 @@ def best(attempts: Sequence[Attempt]) -> Attempt:
     return max(attempts, key=rank)
 
 
+def next_prompt(attempts: Sequence[Attempt], candidates: int = 1) -> str | None:
+    """What the attempt after these is drawn from; None where the step is settled.
+
+    Attempts after the first one come in groups of `candidates` from the same prompt. A group is drawn to its end, since
+    its surest one is kept; only then it settles the step, or its best one's refined prompt is the next group's.
+    """
+    group = attempts[-(1 + (len(attempts) - 2) % candidates) :] if len(attempts) > 1 else attempts
+    if len(attempts) > 1 and len(group) < candidates:
+        return attempts[-1].prompt
+    kept = best(group)
+    return None if kept.accepted is not False else kept.next_prompt
+
+
 def limit_reached(budget: Budget, draws: int, seconds: float) -> str | None:
     """Which limit forbids another drawing, in words for the caller; None while there is room."""
     if budget.max_draws is not None and draws >= budget.max_draws:

@@ -30,6 +30,7 @@ from services.orchestrator.leases import Leases
 from services.orchestrator.making import Making
 from services.orchestrator.metrics import RunMetrics
 from services.orchestrator.outbox import Hook
+from services.orchestrator.reach import Reach
 from services.orchestrator.screening import Guards
 from services.orchestrator.traced import tell_asked, tell_end
 
@@ -43,7 +44,8 @@ class Runs:
     `queued`, or are worked on by other replicas. It begins with `open`, or with the first run that is started here.
 
     `lease_seconds`: after so much silence others take a run over, but no more often than `max_losses` times where it
-    does not come further. `patience`: seconds that a run waits for each service."""
+    does not come further. `patience`: seconds that a run waits for each service. `reach`: how far ahead of a run's loop
+    is worked."""
 
     def __init__(
         self,
@@ -53,7 +55,7 @@ class Runs:
         critic: Critic,
         generator: Generator | Generators,
         at_once: int = 4,
-        speculate: bool = False,
+        reach: Reach = Reach(),
         lease_seconds: float = 10.0,
         patience: float = 900.0,
         max_losses: int = 5,
@@ -70,7 +72,7 @@ class Runs:
             critic=critic,
             generators=self.generators,
             guards=guards or Guards(),
-            speculate=speculate,
+            reach=reach,
             patience=patience,
             max_losses=max_losses,
         )

@@ -18,6 +18,7 @@ from services.orchestrator.access_settings import (
     ReferenceSettings,
     is_loopback,
 )
+from services.orchestrator.reach import Reach
 
 
 class ImageLimits(BaseModel):
@@ -102,6 +103,25 @@ class OrchestratorSettings(BaseModel):
         default=False,
         description="draw the next step on a guess while the critic thinks: for generators on devices of their own",
     )
+    speculate_depth: int = Field(
+        default=4, ge=1, le=20, description="verdicts that a guess may hang on: 1: only the next step is guessed"
+    )
+    speculate_worth: float = Field(
+        default=0.3, ge=0, le=1, description="a guess is made where it is so probable that it will be asked for"
+    )
+    judge_ahead: int = Field(
+        default=0,
+        ge=0,
+        description="drawings made ahead are judged ahead too, while fewer judgements than this are under way that "
+        "this replica's runs wait for; 0: never",
+    )
+    side_by_side: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="independent steps and further candidates of one run that are drawn at a time, on idle workers; "
+        "0: one after the other",
+    )
     wait_seconds: float = Field(default=300, gt=0, description="the longest `Prefer: wait=N` that is honoured")
     images: ImageLimits = ImageLimits()
     exports_at_once: int = Field(default=2, ge=1, description="PDFs and other files made at a time, by this replica")
@@ -123,6 +143,12 @@ class OrchestratorSettings(BaseModel):
         gt=0,
         description="ended runs that were asked for longer ago, and their images, are deleted; None: never",
     )
+
+    @property
+    def reach(self) -> Reach:
+        """How far ahead of a run's loop is worked."""
+        depth = self.speculate_depth if self.speculate else 0
+        return Reach(depth, self.speculate_worth, self.side_by_side, self.judge_ahead)
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:

@@ -49,8 +49,12 @@ class PlanInWriting:
         self._writing.cancel()
         await asyncio.gather(self._writing, return_exceptions=True)
 
-    async def __aiter__(self) -> AsyncIterator[Step]:
-        given = 0
+    def __aiter__(self) -> AsyncIterator[Step]:
+        return self.following(None)
+
+    async def following(self, step: Step | None) -> AsyncIterator[Step]:
+        """The steps after this one (None: all), each as soon as it is written. Several may read at the same time."""
+        given = 0 if step is None else self._steps.index(step) + 1  # not by number: they may stand in another order
         while True:
             if given < len(self._steps):
                 yield self._steps[given]
@@ -62,9 +66,9 @@ class PlanInWriting:
                 self._news.clear()
                 await self._news.wait()
 
-    def after(self, step: Step) -> Sequence[Step]:
-        """The steps that follow, as far as they are written."""
-        return self._steps[self._steps.index(step) + 1 :]  # not by number: steps may stand in another order
+    def between(self, one: Step, other: Step) -> Sequence[Step]:
+        """The steps that stand after the one and before the other."""
+        return self._steps[self._steps.index(one) + 1 : self._steps.index(other)]
 
     async def _write(self) -> None:
         began = time.perf_counter()

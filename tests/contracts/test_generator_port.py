@@ -15,7 +15,7 @@ from PIL import Image
 from interleavethinker.blobs import DirectoryBlobs
 from interleavethinker.clients.generator import GeneratorClient
 from interleavethinker.errors import Canceled, DrawFailed
-from interleavethinker.ports import Blobs, DrawProgress, Generator, Previews, put_image, watching
+from interleavethinker.ports import Blobs, DrawProgress, Foretelling, Generator, Previews, put_image, watching
 from interleavethinker.types import Drawing, GenerationParams, ImageJob, ImageRef, Size
 from tests.fake_generator import FakeGenerator
 from tests.generator_stack import session_stack
@@ -100,6 +100,16 @@ async def test_a_foreseen_job_is_drawn_as_any_other(room: tuple[Generator, Blobs
     job = new_job()
     await generator.foresee(job)
     assert (await generator.draw(job)).job_id == job.id
+
+
+async def test_a_hints_picture_can_be_waited_for(room: tuple[Generator, Blobs], new_job: NewJob):
+    generator, _ = room
+    job = new_job()
+    assert isinstance(generator, Foretelling)
+    assert await generator.hinted(job) is None, "nobody hinted at it"
+    await generator.foresee(job)
+    drawing = await generator.hinted(job)
+    assert drawing == await generator.draw(job)
 
 
 @pytest.mark.parametrize("room", ["fake", SERVICES[0]], indirect=True)  # a server of others shows nothing meanwhile

@@ -18,8 +18,8 @@ def test_two_documents_make_a_row_for_each_way(tmp_path: Path):
     out = tmp_path / "documents.json"
     asked = "--documents 2 --pace 0.02 --lanes 2 --profile 4b --steps 3 --acceptance 0.7"
     documents.main([*asked.split(), "--out", str(out)])
-    plain, guessing = json.loads(out.read_text())["rows"]
-    assert (plain["speculate"], guessing["speculate"]) == (False, True)
+    plain, next_step, guessing = json.loads(out.read_text())["rows"]
+    assert [row["overlap"] for row in (plain, next_step, guessing)] == ["none", "next step", "deep"]
     assert plain["draws"] == guessing["draws"] == plain["pictures_drawn"]
     assert guessing["pictures_drawn"] >= guessing["draws"]
     assert plain["seconds"]["p50"] >= plain["floor_seconds"] > 0

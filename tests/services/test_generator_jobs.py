@@ -141,6 +141,34 @@ async def test_a_guess_gives_way_between_two_steps_and_waits_again(room: Room):
     second.advance(1, 4)  # a guess that waits again is no normal job that waits
 
 
+async def test_one_guess_gives_way_for_each_normal_job_that_waits(room: Room):
+    guesses, normal = [new_job(), new_job()], [new_job(), new_job()]
+    for job in guesses:
+        await room.jobs.submit(job, Priority.SPECULATIVE, "a")
+    first, second = [room.desk.claim(job.id) for job in guesses]
+    assert first and second
+    await room.jobs.submit(normal[0], Priority.NORMAL, "b")
+    with pytest.raises(GivesWay):
+        first.advance(1, 4)
+    second.advance(1, 4)  # one worker is enough
+    await room.jobs.submit(normal[1], Priority.NORMAL, "b")
+    with pytest.raises(GivesWay):
+        second.advance(2, 4)
+
+
+async def test_a_guess_is_not_taken_while_anything_waits(room: Room):
+    guess, normal = new_job(), new_job()
+    await room.jobs.submit(normal, Priority.NORMAL, "b")
+    answer = await room.jobs.submit(guess, Priority.SPECULATIVE, "a")
+    assert answer.state is JobState.CANCELED
+    assert await room.jobs.status(guess.id) is None
+    assert room.sent == [(normal.id, Priority.NORMAL)]
+    joined = await room.jobs.submit(normal, Priority.SPECULATIVE, "a")  # what is there already may be joined
+    assert joined.state is JobState.QUEUED
+    assert room.desk.claim(normal.id) is not None
+    assert (await room.jobs.submit(guess, Priority.SPECULATIVE, "a")).state is JobState.QUEUED
+
+
 async def test_a_guess_that_is_asked_for_by_now_gives_no_way(room: Room):
     guess, normal = new_job(), new_job()
     await room.jobs.submit(guess, Priority.SPECULATIVE, "a")

@@ -13,7 +13,9 @@ from interleavethinker.errors import DrawFailed, Malformed
 from interleavethinker.events import Drawn, Event, Judged, Planned, StepFinished, StepPlanned
 from interleavethinker.types import Brief, Budget, CriticMode, ImageJob, InterleaveRequest, Outcome, Size, Verdict
 from services.orchestrator.loop import interleave
+from services.orchestrator.reach import Reach
 from services.orchestrator.rules import BudgetSpent, attempt_seed
+from tests.ahead import ahead_of
 from tests.fakes import ABSTAIN, ACCEPT, UNSURE, FakeCritic, FakeGenerator, FakePlanner, revise, steps_of
 
 ASK = InterleaveRequest(brief=Brief(prompt="how to draw a snowman"), seed=3)
@@ -38,7 +40,10 @@ class Trial:
                 self.releases[type(event)].set()
 
         ports = {"planner": self.planner, "critic": self.critic, "generator": self.generator}
-        await interleave(request, **ports, record=record, elapsed=elapsed, **how)
+        if how.pop("speculate", False):
+            await ahead_of(request, Reach(depth=1, worth=0.0), ports, record, elapsed=elapsed)
+        else:
+            await interleave(request, **ports, record=record, elapsed=elapsed, **how)
         return self.events
 
     def of(self, kind: type) -> list[Any]:
