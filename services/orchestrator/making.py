@@ -144,8 +144,8 @@ class Making:
         except Exception as error:
             document = await self._journal.document(claim.run_id)
             end = cut_short(error, stands=any(step.finished for step in document.steps))
-        # Once its end is written the run is seen to have ended and dropped, perhaps more than once before this task goes
-        # on; it is counted and told all the same.
+        # Once its end is written the run is seen to have ended and dropped, perhaps more than once before this task
+        # goes on; it is counted and told all the same.
         ending = asyncio.ensure_future(self._end(claim, past, end, record))
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)
