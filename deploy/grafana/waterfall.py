@@ -43,7 +43,7 @@ def in_order(spans: list[Seen], parent: str = "", depth: int = 0) -> list[tuple[
 def draw(spans: list[Seen], out: Path) -> None:
     rows = in_order(spans)
     began = rows[0][1].start
-    figure, axes = plt.subplots(figsize=(13, 0.22 * len(rows) + 1.2), constrained_layout=True)
+    figure, axes = plt.subplots(figsize=(13, 0.22 * len(rows) + 1.5), constrained_layout=True)
     last = max(span.end for _, span in rows) - began
     for place, (depth, span) in enumerate(rows):
         start, length = span.start - began, span.end - span.start
@@ -55,7 +55,7 @@ def draw(spans: list[Seen], out: Path) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_title(f"One document, one trace: {len(rows)} spans of five processes", loc="left", fontsize=10)
     handles = [mpl.patches.Patch(color=colour, label=name) for name, colour in COLOURS.items()]
-    axes.legend(handles=handles, loc="upper right", fontsize=8, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False)
     figure.savefig(out, dpi=110)
 
 

@@ -42,6 +42,9 @@ log = structlog.get_logger(__name__)
 AWAY_SECONDS = 0.5
 """How long a run is held that could not be written to, before anyone takes it up again."""
 
+END_SECONDS = 5.0
+"""How long the end of a run that is dropped may take to be written."""
+
 
 class Making:
     """Called with each claim. `patience`: seconds that a run waits for each service. `max_losses`: so many replicas in
@@ -64,6 +67,7 @@ class Making:
         self._reach = reach._replace(depth=min(reach.depth, 1), judging=0) if guards.see_images else reach
         self._acceptance = {name: Acceptance() for name in generators.names}
         self._patience, self._max_losses = patience, max_losses
+        self._endings: set[asyncio.Future[None]] = set()
 
     async def __call__(self, claim: Claim) -> None:
         http.run_id.set(claim.run_id)
@@ -151,11 +155,15 @@ class Making:
         except Exception as error:
             document = await self._journal.document(claim.run_id)
             end = cut_short(error, stands=any(step.finished for step in document.steps))
+        # Once its end is written the run is seen to have ended and dropped, perhaps more than once before this task
+        # goes on; it is counted and told all the same.
         ending = asyncio.ensure_future(self._end(claim, past, end, record))
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
         try:
             await asyncio.shield(ending)
-        except asyncio.CancelledError:  # perhaps because it is seen to have ended: then it must be counted and told too
-            await asyncio.gather(ending, return_exceptions=True)
+        except asyncio.CancelledError:
+            await asyncio.wait({ending}, timeout=END_SECONDS)
             raise
 
     async def _end(self, claim: Claim, past: list[Recorded], end: Finished, record: Record) -> None:
