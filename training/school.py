@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from transformers import Qwen3VLForConditionalGeneration
 from interleavethinker.chat.qwen import StillsProcessor
 from interleavethinker.codec import CriticCodec, PlannerCodec, load_pack
 from training import vlm
+from training.courses import read_recipe
 from training.data.store import read_examples
 from training.data.values import CriticExample
 from training.grounding import ground
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 WORK = Path("var/train")
 SHIPPED = Path("checkpoints/smallworld")
 RECIPES = Path(__file__).parent / "recipes"
-
-
-def read_recipe(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text())
 
 
 def teacher_of(directory: Path) -> Teacher:
