@@ -17,6 +17,7 @@ from transformers import Qwen3VLForConditionalGeneration
 
 from interleavethinker.chat.qwen import StillsProcessor
 from interleavethinker.codec import CriticCodec, PlannerCodec, load_pack
+from interleavethinker.errors import BadRequest
 from training import vlm
 from training.courses import read_recipe
 from training.data.store import read_examples
@@ -154,7 +155,11 @@ def drawings(recipe: dict[str, Any], seed: int, work: Path = WORK) -> Drawings:
         drawn = Drawings.collect(load_pipeline(directory), recipe["count"], seed + number, hard=recipe["hard"])
         drawn.save(out, name)
         print(f"[drawings] {directory}: {len(drawn.right)} right, {len(drawn.wrong)} wrong", flush=True)
-    return Drawings.load(out)
+    pool = Drawings.load(out)
+    if not pool.right or not pool.wrong:
+        kind = "right" if not pool.right else "wrong"
+        raise BadRequest(f"no drawing in {out} is {kind}: a critic needs both; train the generator longer, or draw more")
+    return pool
 
 
 def generator(recipe: dict[str, Any], work: Path = WORK) -> Path:
