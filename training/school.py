@@ -158,7 +158,7 @@ def drawings(recipe: dict[str, Any], seed: int, work: Path = WORK) -> Drawings:
     pool = Drawings.load(out)
     if not pool.right or not pool.wrong:
         kind = "right" if not pool.right else "wrong"
-        raise BadRequest(f"no drawing in {out} is {kind}: a critic needs both; train the generator longer, or draw more")
+        raise BadRequest(f"no drawing in {out} is {kind}: train the generator longer, or draw more of them")
     return pool
 
 
