@@ -19,10 +19,13 @@ Work = Annotated[Path, typer.Option(help="where runs are kept while they are tra
 
 
 def _run(course: str, recipe: Path | None, work: Path) -> None:
-    from training import school
+    with finetune_commands.told_in_one_line():
+        from training import courses, school
 
-    made = getattr(school, course)(school.read_recipe(recipe or RECIPES / f"{course}.cpu.toml"), work)
-    typer.echo(f"{course}: {made}")
+        path = recipe or RECIPES / f"{course}.cpu.toml"
+        table = courses.read_recipe(path)
+        courses.check(course, table, str(path))
+        typer.echo(f"{course}: {getattr(school, course)(table, work)}")
 
 
 @app.command()
@@ -58,10 +61,11 @@ def one_agent(recipe: Recipe = None, work: Work = Path("var/train")) -> None:
 @app.command()
 def export(kind: Annotated[Kind, typer.Argument(help="which of the three")], work: Work = Path("var/train")) -> None:
     """Write what is served to checkpoints/smallworld/KIND, with its manifest and training curve."""
-    from training import school
-    from training.export import export
+    with finetune_commands.told_in_one_line():
+        from training import courses
+        from training.export import export
 
-    typer.echo(export(kind, school.read_recipe(RECIPES / f"{kind}.cpu.toml"), work))
+        typer.echo(export(kind, courses.read_recipe(RECIPES / f"{kind}.cpu.toml"), work))
 
 
 data_commands.register(app)

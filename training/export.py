@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from interleavethinker.checkpoint import Manifest, file_digests, write_manifest
 from interleavethinker.codec import load_pack
+from interleavethinker.errors import BadCheckpoint
 from training.lessons import critic_lesson, planner_lesson
 from training.plots import curve
 from training.school import SHIPPED
@@ -87,7 +88,7 @@ def export(kind: Kind, recipe: dict[str, Any], work: Path, shipped: Path = SHIPP
     """Copy the run's result to `shipped/kind`, replacing what was there. Its numbers are recorded by `evaluation`."""
     source = work / "generator" / "pipeline" if kind == "generator" else work / kind
     if not source.is_dir():
-        raise FileNotFoundError(f"{source} is not there: run `python -m training {kind}` first")
+        raise BadCheckpoint(f"{source} is not there: run `python -m training {kind}` first")
     out = shipped / kind
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(source, out)

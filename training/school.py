@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,9 @@ from transformers import Qwen3VLForConditionalGeneration
 
 from interleavethinker.chat.qwen import StillsProcessor
 from interleavethinker.codec import CriticCodec, PlannerCodec, load_pack
+from interleavethinker.errors import BadRequest
 from training import vlm
+from training.courses import read_recipe
 from training.data.store import read_examples
 from training.data.values import CriticExample
 from training.grounding import ground
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
 WORK = Path("var/train")
 SHIPPED = Path("checkpoints/smallworld")
 RECIPES = Path(__file__).parent / "recipes"
-
-
-def read_recipe(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text())
 
 
 def teacher_of(directory: Path) -> Teacher:
@@ -158,7 +155,11 @@ def drawings(recipe: dict[str, Any], seed: int, work: Path = WORK) -> Drawings:
         drawn = Drawings.collect(load_pipeline(directory), recipe["count"], seed + number, hard=recipe["hard"])
         drawn.save(out, name)
         print(f"[drawings] {directory}: {len(drawn.right)} right, {len(drawn.wrong)} wrong", flush=True)
-    return Drawings.load(out)
+    pool = Drawings.load(out)
+    if not pool.right or not pool.wrong:
+        kind = "right" if not pool.right else "wrong"
+        raise BadRequest(f"no drawing in {out} is {kind}: train the generator longer, or draw more of them")
+    return pool
 
 
 def generator(recipe: dict[str, Any], work: Path = WORK) -> Path:

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from interleavethinker.codec import CriticCodec, PlannerCodec, load_pack
 from tests import tiny
 from tests.training.sets import write_sets
-from training import rehearsal, school, vlm
+from training import courses, rehearsal, school, vlm
 from training.finetune_commands import register
 
 ROOT = Path(__file__).parents[2]
@@ -115,7 +115,7 @@ def shrunk(table: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", [p for p in of_kind(None) if p.stem in COURSES], ids=lambda path: path.stem)
 def test_two_steps_of_each_course(path, course_teacher, data, tmp_path):
-    table = shrunk(school.read_recipe(path))
+    table = shrunk(courses.read_recipe(path))
     course = COURSES[path.stem]
     if course not in ("base", "generator"):
         table["start"] = str(course_teacher[1])
