@@ -30,7 +30,7 @@ async def test_it_draws_edits_and_says_what_it_left_out(name: str, tmp_path: Pat
         assert both.reported.endswith("looked at 1 of 2 references, the first") and not edit.reported
         assert ("+" in first.model) is (name == "sdxl")
         steps = {"num_inference_steps": 3, "guidance_scale": 2.0}
-        assert (await client.draw(ImageJob(prompt="a blue cat", seed=3, params=steps))).image.width
+        assert (await client.draw(ImageJob(prompt="a blue cat", seed=3, size=job.size, params=steps))).image.width
         with pytest.raises(DrawFailed, match="is not in the image store"):
             missing = first.image.model_copy(update={"digest": "ab" * 32})
             await client.draw(job.model_copy(update={"references": (missing,)}))
