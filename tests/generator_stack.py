@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +57,9 @@ class GeneratorStack:
             "INTERLEAVETHINKER_HOME": str(self.home),
         }
         said = json.loads(self.settings.model_dump_json(exclude_unset=True))
-        for name, value in said.items():
+        for name, value in ((name, value) for name, value in said.items() if value is not None):
             environment[f"INTERLEAVETHINKER_GENERATOR__{name.upper()}"] = (
-                json.dumps(value) if isinstance(value, dict) else str(value)
+                json.dumps(value) if isinstance(value, dict | list) else str(value)
             )
         with (self.home / "worker.log").open("ab") as log:
             self.worker = subprocess.Popen(
@@ -118,11 +118,12 @@ def hosted(server: ImagesServer | GeminiServer, backend: str) -> Iterator[Genera
 
 
 @contextmanager
-def started(home: Path, kind: str = "diffusers") -> Iterator[GeneratorStack]:
-    """Everything up, with one worker; everything stopped afterwards. `kind` is a backend's name."""
+def started(home: Path, kind: str = "diffusers", *, own: GeneratorSettings | None = None) -> Iterator[GeneratorStack]:
+    """Everything up, with one worker; everything stopped afterwards. `kind` is a backend's name; `own`: a model other
+    than the tiny klein."""
     blobs = DirectoryBlobs(home / "blobs")
     server = {"openai_images": ImagesServer, "gemini": GeminiServer}.get(kind, lambda: None)()
-    drawing = tiny_klein(home) if server is None else hosted(server, kind)
+    drawing = nullcontext(own) if own else tiny_klein(home) if server is None else hosted(server, kind)
     with drawing as settings, redis_server(RedisSettings(), home) as redis_url:
         stack = GeneratorStack(home, redis_url, settings, blobs, server=server)
         with serving(build_app(settings, redis_url, blobs)) as stack.url:
