@@ -36,6 +36,7 @@ from interleavethinker.types import (
     Seed,
     Size,
     StepCount,
+    StepNumber,
     Value,
 )
 from services.orchestrator.intake import Fetch, take_images
@@ -59,6 +60,7 @@ EXAMPLES: list[JsonValue] = [
         "references": [PICTURE],
         "style": "flat colours, thick outlines",
         "characters": "Tom, a small snowman with a red scarf",
+        "anchor": 1,
         "review_plan": True,
         "webhook": {"url": "https://pictures.example/told", "events": ["plan_awaited", "finished"]},
     },
@@ -128,6 +130,9 @@ class Ask(BaseModel):
     )
     characters: Annotated[str, Field(max_length=NOTE_LIMIT), CLEAN] = Field(
         default="", description="who is in the pictures and how they look; for the planner"
+    )
+    anchor: StepNumber | None = Field(
+        default=None, description="the step whose picture later drawings are given too, against drift; null: none"
     )
     review_plan: StrictBool = Field(
         default=False, description="wait for approval (or edits) of the plan before drawing"

@@ -39,7 +39,8 @@ async def interleave(
     plan = PlanInWriting(planner.plan(request.brief, seed=request.seed, max_steps=request.max_steps), record)
 
     def job(take: Take, number: int, prompt: str, before: ImageRef | None) -> ImageJob:
-        references = (before, *take.references) if before else take.references
+        anchored = (anchor,) if anchor and anchor != before else ()
+        references = (before, *anchored, *take.references) if before else take.references
         seed = attempt_seed(take.seed, take.step.index, number)
         return ImageJob(prompt=prompt, references=references, seed=seed, size=request.size, params=request.params)
 
@@ -70,11 +71,13 @@ async def interleave(
         return Attempt(number, prompt, drawing.image, verdict, accepted)
 
     canvas = request.brief.images[-1] if request.brief.images else None
+    anchor: ImageRef | None = None  # a fixed step's picture, given to the drawings after it
     draws = ground.draws
     async with plan:
         async for step in plan:
             if (take := ground.take(step, request)) is None:
                 canvas = ground.image(step) or canvas
+                anchor = canvas if step.index == request.anchor else anchor
                 continue
             attempts: list[Attempt] = []
             prompt, limit = take.prompt, None
@@ -96,6 +99,7 @@ async def interleave(
                 kept = best(attempts)
                 await record(StepFinished(step=step.index, kept=kept.number, accepted=kept.accepted))
                 canvas = kept.image  # only now: every attempt at a step starts from the canvas before the step
+                anchor = canvas if step.index == request.anchor else anchor
             elif not prompt:
                 await record(StepFinished(step=step.index))
             if limit:
