@@ -92,10 +92,11 @@ load: setup ## 200 documents at once, on stand-in models and on the small ones: 
 soak: setup ## half an hour of mixed traffic, and what is left of it: bench/results/soak.json and its picture
 	$(BIN)/python -m bench.soak
 
-bench: setup ## seconds a document beside the sequential loop, documents a minute, the orchestrator's own time: bench/results/
+bench: setup ## seconds a document beside the sequential loop, documents a minute, the orchestrator's own time, hand-overs: bench/results/
 	$(BIN)/python -m bench.documents
 	$(BIN)/python -m bench.throughput
 	$(BIN)/python -m bench.overhead
+	$(BIN)/python -m bench.handover
 
 twin: setup ## run what docker-compose.yml describes as processes, with a real Redis and Postgres
 	$(BIN)/python -m deploy.twin

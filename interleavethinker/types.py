@@ -76,6 +76,10 @@ def _empty(text: str) -> bool:
     return not text
 
 
+def _nothing(value: object) -> bool:
+    return value is None
+
+
 def _no(value: bool) -> bool:
     return not value
 
@@ -150,6 +154,12 @@ class InterleaveRequest(Value):
     generator: GeneratorName | None = Field(default=None, description="which one draws; null: the default one")
     references: tuple[ImageRef, ...] = Field(
         default=(), description="pinned: given to every drawing, after the picture that it is drawn from"
+    )
+    # Left out where there is none, as in a brief: the request is what it was before there were anchors.
+    anchor: StepNumber | None = Field(
+        default=None,
+        exclude_if=_nothing,
+        description="the step whose picture later drawings are given too, so that style and characters do not drift",
     )
     review_plan: bool = Field(default=False, description="wait for the caller's word before anything is drawn")
     # Left out where they are not asked for: such a request has the digest that it had before there were any.

@@ -8,26 +8,28 @@ fetches anything. Does not start, configure or load the server's model.
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import os
-import re
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any, Literal
 
 import httpx2
 import openai
+import structlog
 from openai.types.chat import ChatCompletionChunk
 
 from interleavethinker import http, tracing
 from interleavethinker.chat.base import Token
-from interleavethinker.chat.habits import QUOTA, REFUSALS, Ending, Fields, Usage, in_bytes, words_of
+from interleavethinker.chat.habits import QUOTA, REFUSALS, Ending, Fields, Usage, words_of
+from interleavethinker.chat.pictures import ImageNames, Pictures, plain
 from interleavethinker.chat.traced import traced
-from interleavethinker.codec import ImagePart, Message, TextPart
-from interleavethinker.errors import BadRequest, BadSettings, ContentRefused, Unavailable
+from interleavethinker.codec import Message, TextPart
+from interleavethinker.errors import BadRequest, BadSettings, ContentRefused, InterleaveError, Unavailable
 from interleavethinker.quoting import repeated
+
+log = structlog.get_logger(__name__)
 
 Flavour = Literal["vllm", "plain"]
 """`vllm` also takes a prefix and a cache salt; `plain` is sent nothing but OpenAI's own fields, and of these none that
@@ -36,9 +38,8 @@ it refused (`habits`)."""
 READY_SECONDS = 60.0
 """For so long a hosted service that was ready is not asked again."""
 SHOWN_MODELS = 20
-
-_CONTROL = re.compile(r"<\|(\w+)\|>")
-_SIGNATURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
+WARMING_SECONDS = 1.0
+"""For so long a probe of readiness waits for the first answer."""
 
 
 class OpenAIChat:
@@ -61,16 +62,24 @@ class OpenAIChat:
         listed: bool = True,
         image_bytes: int | None = None,
         usage: Usage | None = None,
+        image_names: ImageNames = "off",
+        session_header: str | None = None,
+        warm_up: bool = False,
     ) -> None:
         """`timeout`: seconds without a byte. `retries`: of an answer that has not begun. `logprobs`: False for servers
         that refuse them; confidences are then unknown. `base_url`, `api_key`, `organization` and `project` default to
         the OPENAI_* variables. `listed`: False where the server names no models. `image_bytes`: a larger image is sent
-        as JPEG."""
+        as JPEG. `image_names` (`pictures`), `session_header` (one that routes a run's questions to the same replica)
+        and `warm_up` (ready only after a first answer with log-probabilities) are for `vllm`."""
         self.model = model
         self.supports_prefix = flavour == "vllm"
         self._salt = cache_salt
         self._fields = Fields(logprobs=logprobs, learns=flavour == "plain")
-        self._listed, self._image_bytes = listed, image_bytes
+        self._listed = listed
+        self._pictures = Pictures(image_names if flavour == "vllm" else "off", image_bytes)
+        self._session_header = session_header
+        self._warming: asyncio.Task[None] | None = None
+        self._warm = not (warm_up and flavour == "vllm")
         self._seen = -READY_SECONDS
         self._usage = usage or Usage(model, 0.0, 0.0, "USD")
         key = api_key or os.environ.get("OPENAI_API_KEY") or "none"  # vLLM asks for no key, the SDK for some
@@ -97,12 +106,33 @@ class OpenAIChat:
     ) -> AsyncGenerator[Token, None]:
         if prefix and not self.supports_prefix:
             raise BadRequest(f"{self._api.base_url} cannot go on from a prefix: leave it out, or use flavour = 'vllm'")
-        spoken = await asyncio.to_thread(lambda: [_message(message, self._image_bytes) for message in messages])
         salt = self._cache_salt() if self.supports_prefix else None
         extra: dict[str, Any] = {"cache_salt": salt} if salt else {}
+        tail: list[Any] = []
         if prefix:
-            spoken.append({"role": "assistant", "content": _plain(prefix)})
+            tail = [{"role": "assistant", "content": plain(prefix)}]
             extra |= {"continue_final_message": True, "add_generation_prompt": False}
+        asked: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
+        for whole in (False, True):
+            spoken = await asyncio.to_thread(self._pictures.said, messages, salt, whole=whole)
+            begun = False
+            try:
+                async with aclosing(self._answer([*spoken, *tail], extra, **asked)) as tokens:
+                    async for token in tokens:
+                        if not begun:
+                            begun = True
+                            self._pictures.known(spoken)
+                        yield token
+                return
+            except (BadRequest, Unavailable) as error:
+                if begun or not self._pictures.forget(spoken):
+                    raise
+                # The server, or another replica of it, may not have an image that was left out.
+                log.info("all images are sent again", reason=error.detail[:200])
+
+    async def _answer(
+        self, spoken: list[Any], extra: dict[str, Any], *, max_tokens: int, temperature: float, seed: int
+    ) -> AsyncGenerator[Token, None]:
         usage, decoded, ending = None, 0, Ending()
         url = self._api.base_url
         served = {"server.address": url.host, "server.port": url.port}
@@ -132,7 +162,8 @@ class OpenAIChat:
                     messages=spoken,
                     stream=True,
                     extra_body=extra or None,
-                    extra_headers=tracing.headers() if self.supports_prefix else None,  # vLLM's own spans go on from it
+                    # vLLM's own spans go on from ours.
+                    extra_headers={**(self._session() or {}), **(tracing.headers() if self.supports_prefix else {})},
                     **self._fields.of(**asked),
                 )
             except openai.APIStatusError as error:
@@ -146,7 +177,39 @@ class OpenAIChat:
             return self._salt
         return hashlib.sha256(f"{self._salt or ''}/{tenant}".encode()).hexdigest()
 
+    def _session(self) -> dict[str, str] | None:
+        """The same for all questions of a run, whose images and instructions one replica then has; no run's name."""
+        if self._session_header is None or (run_id := http.run_id.get()) is None:
+            return None
+        return {self._session_header: hashlib.sha256(f"{http.tenant.get() or ''}/{run_id}".encode()).hexdigest()[:32]}
+
     async def ready(self) -> list[str]:
+        return await self._served() or await self._warmed()
+
+    async def _warmed(self) -> list[str]:
+        """The first answer with log-probabilities takes a server seconds; it is asked for before anyone waits for one.
+        It also opens the connection that the first question then finds."""
+        if self._warm:
+            return []
+        if self._warming is None:
+            self._warming = asyncio.create_task(self._warming_up())
+        await asyncio.wait({self._warming}, timeout=WARMING_SECONDS)
+        if not self._warming.done():
+            return [f"{self.model} is being warmed up"]
+        done, self._warming = self._warming, None
+        error = done.exception()
+        if error is not None and not isinstance(error, InterleaveError):
+            raise error
+        self._warm = error is None
+        return [error.detail] if error else []
+
+    async def _warming_up(self) -> None:
+        hello = [Message[bytes]("user", (TextPart("Say yes."),))]
+        async with aclosing(self.stream(hello, max_tokens=1)) as tokens:
+            async for _ in tokens:
+                pass
+
+    async def _served(self) -> list[str]:
         if not self._listed or time.monotonic() - self._seen < READY_SECONDS:
             return []
         try:
@@ -162,6 +225,8 @@ class OpenAIChat:
         return [f"{self._api.base_url} does not serve {self.model}; it serves {', '.join(served) or 'nothing'}"]
 
     async def close(self) -> None:
+        if self._warming:
+            self._warming.cancel()
         await self._api.close()
 
     @contextmanager
@@ -210,28 +275,3 @@ def _tokens(chunk: ChatCompletionChunk, waiting: list[tuple[str, float | None]])
     else:  # a character over several tokens: the text is sure, what each token adds to it is not
         yield Token(text, waiting[0][1] if len(waiting) == 1 else None)
     waiting.clear()
-
-
-def _message(message: Message[bytes], image_bytes: int | None) -> Any:
-    parts = [_part(part, image_bytes) for part in message.parts]
-    only_text = all(part["type"] == "text" for part in parts)  # said as one string: some servers take nothing else
-    return {"role": message.role, "content": "".join(part["text"] for part in parts) if only_text else parts}
-
-
-def _part(part: TextPart | ImagePart[bytes], image_bytes: int | None) -> dict[str, Any]:
-    if isinstance(part, ImagePart):
-        if _kind(part.image) is None:
-            raise BadRequest("an image is neither PNG, JPEG nor WebP: send one of these")
-        image = in_bytes(part.image, image_bytes)
-        url = f"data:{_kind(image)};base64,{base64.b64encode(image).decode()}"
-        return {"type": "image_url", "image_url": {"url": url}}
-    return {"type": "text", "text": _plain(part.text)}
-
-
-def _kind(image: bytes) -> str | None:
-    return next((kind for magic, kind in _SIGNATURES.items() if image.startswith(magic)), None)
-
-
-def _plain(text: str) -> str:
-    """Break `<|im_end|>` and its like, which the server would read as control tokens; a person reads the same."""
-    return _CONTROL.sub(r"< |\1| >", text)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from interleavethinker.chat.base import Chat
+from interleavethinker.chat.pictures import ImageNames
 from interleavethinker.chat.presets import preset
 from interleavethinker.checkpoint import Pack, check_pack, read_manifest
 from interleavethinker.errors import BadCheckpoint
@@ -67,6 +68,19 @@ class ChatSettings(BaseModel):
     cache_salt: str | None = Field(
         default=None, description="openai, vllm: keeps prefix caches apart; tenants' are apart anyway"
     )
+    image_names: ImageNames = Field(
+        default="off",
+        description="openai, vllm: named: each image with a stable `uuid`, so that the server need not read it again; "
+        "once: and without its pixels where it was sent before (sent again where the server misses it)",
+    )
+    session_header: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9-]+$",
+        description="openai, vllm: a header with a key of the run, as routers before several replicas want it",
+    )
+    warm_up: bool = Field(
+        default=False, description="openai, vllm: one token is asked for before the service says that it is ready"
+    )
 
     SECTION: ClassVar[str] = "chat"
     PRESET_FIELDS: ClassVar[tuple[str, ...]] = ("backend", "model", "pack")
@@ -109,6 +123,9 @@ def open_chat(settings: ChatSettings) -> Chat:
         headers={name: value.get_secret_value() for name, value in settings.headers.items()},
         listed=settings.listed,
         image_bytes=settings.image_bytes,
+        image_names=settings.image_names,
+        session_header=settings.session_header,
+        warm_up=settings.warm_up,
         usage=Usage(
             settings.model, settings.price.input_million, settings.price.output_million, settings.price.currency
         ),

@@ -50,6 +50,7 @@ class Wishes(Continuation, total=False):
     images: Sequence[Picture]
     references: Sequence[Picture]
     size: Size | tuple[int, int] | Mapping[str, int]
+    anchor: int
     style: str
     characters: str
     independent_steps: bool

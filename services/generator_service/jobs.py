@@ -85,9 +85,15 @@ class Jobs:
     async def status(self, job_id: str) -> JobStatus | None:
         """How the job stands, None for an unknown one. Looking also puts right what a dead worker left behind."""
         async with _reaching():
+            found = await self._read(job_id)
+            if found is None or found.state.final:
+                return found  # the common case for one that was woken by the ending: one trip to Redis
             await self._put_right(job_id)
-            fields = ("state", "step", "of", "drawing", "problem")
-            state, step, of, drawing, problem = await self._redis.hmget(self._keys.job(job_id), fields)
+            return await self._read(job_id)
+
+    async def _read(self, job_id: str) -> JobStatus | None:
+        fields = ("state", "step", "of", "drawing", "problem")
+        state, step, of, drawing, problem = await self._redis.hmget(self._keys.job(job_id), fields)
         if state is None:
             return None
         return JobStatus(

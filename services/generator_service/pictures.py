@@ -53,9 +53,10 @@ def fitted(picture: Image.Image, most_pixels: int | None) -> Image.Image:
     return picture.resize(size, Image.Resampling.BOX)  # BOX gives an enlarged picture's own pixels back
 
 
-def marked_png(picture: Image.Image, job: ImageJob, model: str) -> bytes:
+def marked_png(picture: Image.Image, job: ImageJob, model: str, *, level: int = 1) -> bytes:
     """PNG with its provenance in text fields and in XMP, where other software looks for it: that it is generated, by
-    what, and from which job, prompt and seed. No time and no machine: equal jobs give equal bytes."""
+    what, and from which job, prompt and seed. No time and no machine: equal jobs give equal bytes.
+    `level`: zlib's, of the compression, 0 to 9."""
     marks = PngImagePlugin.PngInfo()
     marks.add_text("Software", "InterleaveThinker")
     marks.add_text("Source", "AI-generated")
@@ -66,5 +67,5 @@ def marked_png(picture: Image.Image, job: ImageJob, model: str) -> bytes:
     marks.add_itxt("Prompt", plain(job.prompt))
     marks.add_itxt("XML:com.adobe.xmp", _XMP.substitute(source=GENERATED, model=quoteattr(model)))
     out = io.BytesIO()
-    picture.save(out, format="PNG", pnginfo=marks)
+    picture.save(out, format="PNG", pnginfo=marks, compress_level=level)
     return out.getvalue()

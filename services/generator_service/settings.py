@@ -81,6 +81,12 @@ class GeneratorSettings(BaseModel):
     reference_pixels: int | None = Field(
         default=None, ge=256, description="a larger reference is scaled down to this before the model sees it"
     )
+    png_level: int = Field(
+        default=1, ge=0, le=9, description="zlib's level of pictures' files: 6 makes them smaller, and takes far longer"
+    )
+    finish_beside: bool = Field(
+        default=True, description="a picture is encoded and stored while the next one is drawn; false: before it"
+    )
 
     previews: PreviewSettings = PreviewSettings()
 

@@ -13,6 +13,9 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
 
 import celery.worker.state
 import redis
@@ -30,6 +33,7 @@ from interleavethinker.ports import Blobs, put_image
 from interleavethinker.types import Drawing, ImageJob
 from services.generator_service.backends import open_backend
 from services.generator_service.backends.base import Backend, DeviceLost, Loaded, tally
+from services.generator_service.finishing import Finishing
 from services.generator_service.keys import QUEUES, Keys
 from services.generator_service.lease import CancelRequested, Desk, GivesWay, Lease, LeaseLost
 from services.generator_service.pictures import marked_png, open_reference
@@ -44,8 +48,16 @@ WAITING_AT_ONCE = 4
 """Jobs at once of a worker that only waits for a server, where the settings do not say."""
 
 
+class Drawn(NamedTuple):
+    """A picture in hand, and when its drawing began."""
+
+    job: ImageJob
+    picture: Image.Image
+    start: float
+
+
 class Worker:
-    """Draws what messages point at."""
+    """Draws what messages point at. `finishing`: encodes and stores elsewhere; None: the drawing thread does."""
 
     def __init__(
         self,
@@ -56,10 +68,12 @@ class Worker:
         blobs: Blobs,
         settings: GeneratorSettings,
         name: str,
+        finishing: Finishing | None = None,
     ) -> None:
         self._backend, self._loaded, self._desk = backend, loaded, desk
         self._heartbeat, self._blobs, self._name = heartbeat, blobs, name
         self._max_pixels, self._previews = settings.max_pixels, settings.previews
+        self._png_level, self._finishing = settings.png_level, finishing
 
     def draw(
         self, job_id: str, run_id: str | None = None, request_id: str | None = None, tenant: str | None = None
@@ -70,7 +84,8 @@ class Worker:
         http.tenant.set(tenant)
         lease = self._desk.claim(job_id)
         if lease is None:
-            return log.debug("nothing to draw", job_id=job_id)
+            log.debug("nothing to draw", job_id=job_id)
+            return
         tally.set(lease.tally)
         known = {
             "messaging.system": "celery",
@@ -83,23 +98,39 @@ class Worker:
             "interleavethinker.worker": self._name,
         }
         tracing.start("queue", seconds_ago=lease.queue_seconds).end()
-        try:
-            with (
-                tracing.span(f"process {TASK}", known, kind=SpanKind.CONSUMER),
-                self._heartbeat.holding(lease.token),
-            ):
-                self._end(lease)
-        except LeaseLost:
-            log.warning("another worker has this job by now", job_id=job_id)
+        process = tracing.start(f"process {TASK}", known, kind=SpanKind.CONSUMER)
+        with ExitStack() as held:
+            held.callback(process.end)
+            held.enter_context(self._heartbeat.holding(lease.token))
+            with tracing.under(process), self._ending(lease):
+                start = time.perf_counter()
+                job = ImageJob.model_validate_json(lease.job_json)
+                references = asyncio.run(self._references(job))
+                picture = self._backend.draw(job, references, Shown(lease, self._previews))
+                drawn = Drawn(job, picture, start)
+                if self._finishing is None:
+                    self._finish(lease, drawn)
+                    return
+                still_held = held.pop_all()
 
-    def _end(self, lease: Lease) -> None:
+                def finish() -> None:
+                    with still_held, self._ending(lease):
+                        self._finish(lease, drawn)
+
+                self._finishing.hand_over(finish)
+
+    @contextmanager
+    def _ending(self, lease: Lease) -> Iterator[None]:
+        """Whatever goes wrong within ends the job, in words."""
         try:
-            drawing = self._drawing(lease)
+            yield
         except CancelRequested:
-            lease.canceled()
+            with self._lost(lease):
+                lease.canceled()
             log.info("canceled", job_id=lease.job_id)
         except GivesWay:
-            lease.canceled()
+            with self._lost(lease):
+                lease.canceled()
             log.debug("gave way to a normal job", job_id=lease.job_id)
         except InterleaveError as error:
             self._fail(lease, Problem(code=error.code, detail=error.detail, retryable=error.retryable))
@@ -109,35 +140,32 @@ class Worker:
             )
             celery.worker.state.should_stop = os.EX_SOFTWARE  # a new process may draw again, this one cannot
         except LeaseLost:
-            raise
+            log.warning("another worker has this job by now", job_id=lease.job_id)
         except OSError as error:  # a full disk, a store that is away: another time, or elsewhere, it may be drawn
             detail = f"the worker cannot read or write pictures ({error.strerror or error}): free the image store"
             self._fail(lease, Problem(code=Unavailable.code, detail=detail, retryable=True))
         except Exception as error:  # whatever a model raises ends its job, not the worker
             log.exception("drawing failed", job_id=lease.job_id)
             self._fail(lease, Problem(code="draw_failed", detail=f"drawing failed: {type(error).__name__}: {error}"))
-        else:
-            lease.done(drawing)
-            tracing.annotate({"interleavethinker.image": f"sha256:{drawing.image.digest}"})
-            log.info("drawn", job_id=lease.job_id, image=drawing.image.digest, seconds=round(drawing.draw_seconds, 3))
 
-    def _drawing(self, lease: Lease) -> Drawing:
-        start = time.perf_counter()
-        job = ImageJob.model_validate_json(lease.job_json)
-        references = asyncio.run(self._references(job))
-        picture = self._backend.draw(job, references, Shown(lease, self._previews))
-        data = marked_png(picture, job, self._loaded.model)
+    def _finish(self, lease: Lease, drawn: Drawn) -> None:
+        """Encode and store the picture, then end the job: whoever waits for it is told at once."""
+        picture = drawn.picture
+        data = marked_png(picture, drawn.job, self._loaded.model, level=self._png_level)
         image = asyncio.run(put_image(self._blobs, data, width=picture.width, height=picture.height))
-        return Drawing(
+        drawing = Drawing(
             job_id=lease.job_id,
             image=image,
             model=self._loaded.model,
             queue_seconds=lease.queue_seconds,
-            draw_seconds=time.perf_counter() - start,
+            draw_seconds=time.perf_counter() - drawn.start,
             worker=self._name,
             cost=lease.tally.cost,
             reported=lease.tally.reported,
         )
+        lease.done(drawing)
+        tracing.annotate({"interleavethinker.image": f"sha256:{image.digest}"})
+        log.info("drawn", job_id=lease.job_id, image=image.digest, seconds=round(drawing.draw_seconds, 3))
 
     async def _references(self, job: ImageJob) -> list[Image.Image]:
         found = []
@@ -150,9 +178,17 @@ class Worker:
             found.append(open_reference(data, name=name, max_pixels=self._max_pixels))
         return found
 
+    @contextmanager
+    def _lost(self, lease: Lease) -> Iterator[None]:
+        try:
+            yield
+        except LeaseLost:
+            log.warning("another worker has this job by now", job_id=lease.job_id)
+
     def _fail(self, lease: Lease, problem: Problem) -> None:
         tracing.failed(problem.code, problem.detail)
-        lease.failed(problem)
+        with self._lost(lease):
+            lease.failed(problem)
         log.warning("failed", job_id=lease.job_id, code=problem.code, detail=problem.detail)
 
 
@@ -176,8 +212,10 @@ def work(settings: GeneratorSettings, redis_url: str, blobs: Blobs) -> None:
     keys = Keys(settings.namespace)
     with Heartbeat(client, keys, presence, settings.lease_seconds, settings.alive_file) as heartbeat:
         log.info("ready to draw", **presence.model_dump())
-        worker = Worker(backend, loaded, desk, heartbeat, blobs, settings, name)
-        _consume(app, worker, name, at_once)
+        with ExitStack() as ending:
+            finishing = ending.enter_context(Finishing()) if settings.finish_beside else None
+            worker = Worker(backend, loaded, desk, heartbeat, blobs, settings, name, finishing)
+            _consume(app, worker, name, at_once)
 
 
 def _consume(app: Celery, worker: Worker, name: str, at_once: int) -> None:

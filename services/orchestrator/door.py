@@ -37,6 +37,7 @@ from interleavethinker.types import (
     Seed,
     Size,
     StepCount,
+    StepNumber,
     Value,
 )
 from services.orchestrator.intake import Fetch, take_images
@@ -60,6 +61,7 @@ EXAMPLES: list[JsonValue] = [
         "references": [PICTURE],
         "style": "flat colours, thick outlines",
         "characters": "Tom, a small snowman with a red scarf",
+        "anchor": 1,
         "review_plan": True,
         "webhook": {"url": "https://pictures.example/told", "events": ["plan_awaited", "finished"]},
     },
@@ -130,6 +132,9 @@ class Ask(BaseModel):
     characters: Annotated[str, Field(max_length=NOTE_LIMIT), CLEAN] = Field(
         default="", description="who is in the pictures and how they look; for the planner"
     )
+    anchor: StepNumber | None = Field(
+        default=None, description="the step whose picture later drawings are given too, against drift; null: none"
+    )
     review_plan: StrictBool = Field(
         default=False, description="wait for approval (or edits) of the plan before drawing"
     )
@@ -146,6 +151,8 @@ class Ask(BaseModel):
         """Checked before any image is stored: nothing is kept of a request that is refused."""
         if (markers := self.prompt.count(IMAGE_MARKER)) > len(self.images):
             raise ValueError(f"the prompt has {markers} {IMAGE_MARKER} markers, {len(self.images)} images were given")
+        if self.independent_steps and self.anchor is not None:
+            raise ValueError("anchor: steps that are independent are drawn from no other step's picture: leave one out")
         return self
 
     async def request(self, blobs: Blobs, limits: ImageLimits, fetch: Fetch) -> InterleaveRequest:

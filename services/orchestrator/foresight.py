@@ -135,7 +135,16 @@ class Foresight(Ahead):
     async def _next(self, lookout: Lookout) -> None:
         take = await self._ground.ahead(self._plan.following(lookout.take.step), self._request)
         if take:
-            await self._work(lookout, take, lookout.before)
+            await self._work(lookout, take._replace(anchor=self._anchor(lookout)), lookout.before)
+
+    def _anchor(self, lookout: Lookout) -> ImageRef | None:
+        """What the loop's anchor will be if the pictures that the lookout hangs on stand."""
+        each: Lookout | None = lookout
+        while each:
+            if each.after == self._request.anchor:
+                return each.before
+            each = each.under
+        return self._at.anchor if self._at else None
 
     async def _independent(self) -> None:
         async for step in self._plan.following(None):

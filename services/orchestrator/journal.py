@@ -10,11 +10,13 @@ and who starts, cancels or resumes runs (`runs`).
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Row, delete, insert, select, update
@@ -24,15 +26,18 @@ from interleavethinker.errors import Conflict, NotFound
 from interleavethinker.events import Created, Event, Finished, PlanAwaited, Recorded, Started, Status
 from interleavethinker.types import InterleaveRequest
 from services.orchestrator import cards, outbox
+from services.orchestrator.appending import Entry, Told, open_appender
 from services.orchestrator.collection import forget
 from services.orchestrator.idempotency import Key, claim, lookup
 from services.orchestrator.news import announce
 from services.orchestrator.outbox import Hook, Outbox
-from services.orchestrator.reaching import answering
-from services.orchestrator.records import Records, unknown
+from services.orchestrator.reaching import JournalAway, answering
+from services.orchestrator.records import POLL_SECONDS, Records, unknown
 from services.orchestrator.statuses import FINAL, not_now, status_after, taken_in
 from services.orchestrator.tables import EVENTS, RUNS, db_now
 from services.orchestrator.waiting import leave_room
+
+CARD_TRIES = 5
 
 
 class LeaseLost(Conflict):
@@ -57,6 +62,15 @@ class Begun(NamedTuple):
 
 class Journal(Records):
     """Runs and their events in one database: reading, as there, and all writing."""
+
+    def __init__(self, url: str, *, poll: float = POLL_SECONDS) -> None:
+        super().__init__(url, poll=poll)
+        self._appender, self._deck = open_appender(self.engine), cards.Deck()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._appender.close()
+        await super().__aexit__(*_)
 
     @property
     def outbox(self) -> Outbox:
@@ -115,15 +129,40 @@ class Journal(Records):
 
         Raises NotFound for an unknown run, Conflict for one that has finished, LeaseLost for an old fence.
         """
-        where: ColumnElement[bool] = RUNS.c.status.not_in(FINAL)
-        if fence is not None:
-            where &= RUNS.c.fence == fence
-        async with self._writing() as db:
-            told = await _append(db, run_id, [event], where)
-            if not told:
+        turn = self._turns.setdefault(run_id, asyncio.Lock())
+        async with turn:
+            told = await self._committed(run_id, event, fence)
+        if told is None:
+            async with self._writing() as db:
                 raise _refusal(run_id, await _found(db, run_id), fence)
         await self.news.tell(run_id, event.type)
-        return told[0]
+        return Recorded(run_id=run_id, seq=told.seq, at=told.at, event=event)
+
+    async def _committed(self, run_id: str, event: Event, fence: int | None) -> Told | None:
+        """None where the run takes no event of this fence."""
+        with answering():
+            if not isinstance(event, cards.CHANGES):
+                told = await self._appender.append(Entry(run_id, event, fence))
+                if told:
+                    self._deck.hear(run_id, told.seq, event)
+                return told
+            for _ in range(CARD_TRIES):  # another replica's wish may have come between
+                if (found := await self._deck.drawn(self.engine, run_id)) is None:
+                    return None
+                last, making = found
+                self._deck.drop(run_id)  # it has heard an event that may not come to be
+                making.hear(event)
+                if told := await self._appender.append(Entry(run_id, event, fence, making.card, last)):
+                    self._deck.hold(run_id, told.seq, making)
+                    return told
+                row = await self._state(run_id)
+                if row is None or row.status in FINAL or (fence is not None and row.fence != fence):
+                    return None
+        raise JournalAway(f"run {run_id} is changed faster than it can be written to")
+
+    async def _state(self, run_id: str) -> Row | None:
+        async with self.engine.connect() as db:
+            return await _found(db, run_id)
 
     async def wish(
         self, run_id: str, wishes: Sequence[Event], *, key: Key | None = None, seen: int | None = None

@@ -62,12 +62,15 @@ async def interleave(
         return Attempt(number, prompt, drawing.image, verdict, accepted)
 
     canvas, draws = request.first_canvas, ground.draws
+    anchor: ImageRef | None = None  # a fixed step's picture, given to the drawings after it
     async with plan:
         ahead.begin(plan, lambda more: limit_reached(request.budget, draws + more, elapsed()) is None)
         async for step in plan:
             if (take := ground.take(step, request)) is None:
                 canvas = ground.image(step) or canvas
+                anchor = canvas if step.index == request.anchor else anchor
                 continue
+            take = take._replace(anchor=anchor)
             attempts: list[Attempt] = []
             prompt, limit = take.prompt, None
             before = request.first_canvas if request.independent_steps else canvas
@@ -89,6 +92,7 @@ async def interleave(
                 await ahead.settled(take, kept.image)
                 await record(StepFinished(step=step.index, kept=kept.number, accepted=kept.accepted))
                 canvas = kept.image  # only now: every attempt at a step starts from the canvas before the step
+                anchor = canvas if step.index == request.anchor else anchor
             elif not take.prompt:
                 await record(StepFinished(step=step.index))
             if limit:

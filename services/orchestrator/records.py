@@ -65,9 +65,11 @@ class Records:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._talking:
-            task.cancel()
-        await asyncio.gather(*self._talking, return_exceptions=True)
+        talking: set[asyncio.Task[None]] = set(self._talking)
+        while talking:  # a driver may lose a cancel that comes together with an answer or a time-out
+            for task in talking:
+                task.cancel()
+            talking = (await asyncio.wait(talking, timeout=1))[1]
         await self.engine.dispose()
 
     async def ready(self) -> list[str]:

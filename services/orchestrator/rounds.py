@@ -47,7 +47,7 @@ RESHAPES = (StepEdited, StepInserted, Arranged, Pinned)
 
 class Take(NamedTuple):
     """How a step is to be drawn: as planned, or as its caller wants it again. `first` is the first attempt's number,
-    `most` how many there may be."""
+    `most` how many there may be. `anchor`: the picture that keeps later steps from drifting."""
 
     step: Step
     prompt: str | None
@@ -55,10 +55,12 @@ class Take(NamedTuple):
     first: int
     most: int
     references: tuple[ImageRef, ...] = ()
+    anchor: ImageRef | None = None
 
     def job(self, request: InterleaveRequest, number: int, prompt: str, before: ImageRef | None) -> ImageJob:
         """Its attempt with this number, drawn from the picture `before`."""
-        references = (before, *self.references) if before else self.references
+        anchored = (self.anchor,) if self.anchor and self.anchor != before else ()
+        references = (before, *anchored, *self.references) if before else self.references
         seed = attempt_seed(self.seed, self.step.index, number)
         return ImageJob(prompt=prompt, references=references, seed=seed, size=request.size, params=request.params)
 

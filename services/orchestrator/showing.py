@@ -9,8 +9,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
+from interleavethinker.document import fold
 from interleavethinker.errors import NotFound
 from services.orchestrator.answers import InHouse, RunId, problems
+from services.orchestrator.drift import drifts
 from services.orchestrator.metrics import PREVIEWS
 from services.orchestrator.trace import Trace, trace
 from services.strict import StrictRoute
@@ -22,8 +24,10 @@ Number = Annotated[int, Path(ge=1, le=1_000_000)]
 
 @router.get("/interleave/{run_id}/trace", responses=problems(404, 422))
 async def read_trace(run_id: RunId, house: InHouse) -> Trace:
-    """Where the run's time went, every raw answer of its models, and all settings that it takes to make it again."""
-    return trace(await house.journal.events(run_id))
+    """Where the run's time went, every raw answer of its models, all settings that it takes to make it again, and how
+    far its pictures have drifted."""
+    recorded = await house.journal.events(run_id)
+    return trace(recorded).model_copy(update={"drift": await drifts(fold(recorded), house.blobs)})
 
 
 @router.get(

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Engine,
     Float,
     ForeignKey,
     Index,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    create_engine,
     event,
     text,
 )
@@ -186,6 +188,13 @@ def open_engine(url: str) -> AsyncEngine:
             )
     shown = parsed.render_as_string(hide_password=True)
     raise BadSettings(f"journal URL {shown!r}: write sqlite:///path/to/journal.db or postgresql://...")
+
+
+def open_writer(engine: AsyncEngine) -> Engine:
+    """A synchronous engine on the same SQLite file, for one thread that writes."""
+    writer = create_engine(engine.url.set(drivername="sqlite+pysqlite"), pool_size=1, max_overflow=0)
+    event.listen(writer, "connect", _set_up_sqlite)
+    return writer
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:

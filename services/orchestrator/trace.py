@@ -20,6 +20,7 @@ from interleavethinker.events import (
     Status,
 )
 from interleavethinker.types import GenerationParams, ImageRef, InterleaveRequest, Size
+from services.orchestrator.drift import Drift
 from services.orchestrator.spans import Phase, Span, seconds_between, spans_of
 
 
@@ -65,6 +66,7 @@ class Trace(BaseModel):
     totals: dict[Phase, float] = Field(description="seconds; planning and drawing go on side by side")
     answers: list[Answers]
     settings: Settings
+    drift: list[Drift] = Field(default=[], description="how far each kept picture is from the anchor, or the first")
 
 
 def trace(recorded: Sequence[Recorded]) -> Trace:

@@ -33,7 +33,8 @@ class OpenAIServer:
     """`failures`: statuses to answer with before anything else, one a request. `together`: tokens in one chunk.
     `breaks_after`: tokens before an in-stream error. `refuses_logprobs`: 400 where they are asked for. `habits`:
     `reasoning` as OpenAI's newer models, `google` and `anthropic` as these companies' endpoints. `finish`,
-    `refusal`: how answers end. `error_body`: in place of the body of `failures`."""
+    `refusal`: how answers end. `cached`: the images that it has by their uuid, as vLLM keeps them; what is asked for by
+    a uuid that it does not have is refused as there. `error_body`: in place of the body of `failures`."""
 
     def __init__(self, chat: Chat, *, flavour: str = "vllm", together: int = 1, key: str | None = None) -> None:
         self.chat = chat
@@ -47,6 +48,7 @@ class OpenAIServer:
         self.finish = "stop"
         self.refusal: str | None = None
         self.error_body: Any = None
+        self.cached: dict[str, dict[str, Any]] = {}
         self.headers: list[dict[str, str]] = []
         self.asked: list[dict[str, Any]] = []
         self.hung_up = threading.Event()
@@ -70,10 +72,12 @@ class OpenAIServer:
         @app.post("/v1/chat/completions")
         async def completions(request: Request) -> Response:
             body = await request.json()
-            self.asked.append(body)
+            self.asked.append(json.loads(json.dumps(body)))  # as it came
             self.headers.append(dict(request.headers))
             if refusal := self._refusal(request, body):
                 return refusal
+            if missing := self._remember(body):
+                return missing
             return StreamingResponse(self._chunks(body), media_type="text/event-stream")
 
         return app
@@ -105,6 +109,21 @@ class OpenAIServer:
             return _error(400, "Cannot set both `continue_final_message` and `add_generation_prompt` to True.")
         if self.refuses_logprobs and body.get("logprobs"):
             return _error(400, "logprobs are not supported by this model")
+        return None
+
+    def _remember(self, body: dict[str, Any]) -> Response | None:
+        """vLLM's cache of images by uuid: those without pixels are put back, or refused in vLLM's words."""
+        parts = [part for each in body["messages"] if isinstance(each["content"], list) for part in each["content"]]
+        for index, part in enumerate(part for part in parts if part["type"] == "image_url"):
+            if "uuid" in part and self.flavour != "vllm":
+                return _error(400, "Unrecognized request argument supplied: uuid")
+            if part["image_url"] is not None:
+                self.cached |= {part["uuid"]: part["image_url"]} if "uuid" in part else {}
+            elif part.get("uuid") not in self.cached:
+                return _error(400, f"Cache miss for image at index {index} but data is not provided.")
+        for part in parts:
+            if part["type"] == "image_url" and part["image_url"] is None:
+                part["image_url"] = self.cached[part["uuid"]]
         return None
 
     async def _chunks(self, body: dict[str, Any]) -> AsyncIterator[str]:

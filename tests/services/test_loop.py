@@ -9,9 +9,20 @@ from typing import Any
 import pytest
 
 from interleavethinker.blobs import DirectoryBlobs
+from interleavethinker.codec.images import blank
 from interleavethinker.errors import DrawFailed, Malformed
 from interleavethinker.events import Drawn, Event, Judged, Planned, StepFinished, StepPlanned
-from interleavethinker.types import Brief, Budget, CriticMode, ImageJob, InterleaveRequest, Outcome, Size, Verdict
+from interleavethinker.ports import put_image
+from interleavethinker.types import (
+    Brief,
+    Budget,
+    CriticMode,
+    ImageJob,
+    InterleaveRequest,
+    Outcome,
+    Size,
+    Verdict,
+)
 from services.orchestrator.loop import interleave
 from services.orchestrator.reach import Reach
 from services.orchestrator.rules import BudgetSpent, attempt_seed
@@ -278,3 +289,24 @@ async def test_leaving_stops_the_planner(blobs: DirectoryBlobs):
     said = len(trial.planner.said)
     await asyncio.sleep(0.06)
     assert len(trial.planner.said) == said < 8
+
+
+async def test_an_anchor_is_given_to_the_drawings_after_it(blobs: DirectoryBlobs):
+    pinned = await put_image(blobs, blank(8, 8), width=8, height=8)
+    trial = Trial(
+        blobs, "a hill", "a tree", "a hat", "a bird", verdicts=[ACCEPT, ACCEPT, revise("a red hat"), ACCEPT, ACCEPT]
+    )
+    await trial.run(asking(anchor=1, references=[pinned.model_dump()]))
+    first, second, third, again, fourth = trial.of(Drawn)
+    anchor = first.drawing.image
+    assert second.job.references == (anchor, pinned)  # it is what is drawn from: given once
+    assert third.job.references == again.job.references == (second.drawing.image, anchor, pinned)
+    assert fourth.job.references == (again.drawing.image, anchor, pinned)
+
+
+async def test_a_hint_is_the_job_that_comes_with_an_anchor_too(blobs: DirectoryBlobs):
+    trial = Trial(blobs, "a hill", "a tree", "a hat", "a bird", releases={})
+    await trial.run(asking(anchor=2), speculate=True)
+    jobs = [event.job for event in trial.of(Drawn)]
+    assert [len(job.references) for job in jobs] == [0, 1, 1, 2]
+    assert trial.generator.foreseen == jobs[1:]
