@@ -29,7 +29,14 @@ for _outcome in ("answered", "unusable", "refused", "failed", "lost"):
     CALLS.labels(_outcome)
 WAITING = Gauge("interleavethinker_draw_queue_length", "Jobs that wait for a worker, by priority.", ["priority"])
 WORKERS = Gauge("interleavethinker_draw_workers", "Live workers with their model loaded.")
+LOOKUPS = Gauge(
+    "interleavethinker_text_cache_lookups",
+    "Prompts looked up in the live workers' text caches: hits, misses.",
+    ["outcome"],
+)
 
+FACTS = ("backend", "model", "device", "dtype", "quantization", "compile", "attention", "verified")
+"""Of each worker: what is loaded, how it computes, and what of it was verified at its start."""
 _AS_OUTCOME = {"done": "ok", "failed": "failed", "canceled": "canceled"}
 for _ending, _outcome in _AS_OUTCOME.items():
     DRAWS.labels(_ending)
@@ -67,7 +74,7 @@ async def _refresh(jobs: Jobs) -> None:
         WAITING.labels(priority).set(length)
     workers = await jobs.workers()
     WORKERS.set(len(workers))
-    facts = {
-        name: sorted({getattr(each, name) for each in workers}) for name in ("backend", "model", "device", "dtype")
-    }
+    for outcome in ("hits", "misses"):
+        LOOKUPS.labels(outcome).set(sum(each.text_cache.get(outcome, 0) for each in workers))
+    facts = {name: sorted({getattr(each, name) for each in workers}) for name in FACTS}
     SERVING.labels("generator").info({name: ", ".join(values) for name, values in facts.items()})

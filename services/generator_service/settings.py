@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.generator_service.acceleration import AccelerationSettings
 from services.generator_service.hosted.settings import HostedSettings
 
 
@@ -68,6 +69,7 @@ class GeneratorSettings(BaseModel):
         default=None, ge=256, description="a larger reference is scaled down to this before the model sees it"
     )
 
+    acceleration: AccelerationSettings = AccelerationSettings()
     previews: PreviewSettings = PreviewSettings()
 
     host: str = "127.0.0.1"

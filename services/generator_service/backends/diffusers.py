@@ -26,7 +26,9 @@ from interleavethinker.errors import BadCheckpoint, BadSettings, DrawFailed
 from interleavethinker.settings import find_path
 from interleavethinker.types import ImageJob, Value
 from interleavethinker.weights import refuse_unsafe
+from services.generator_service.backends import accelerated
 from services.generator_service.backends.base import DeviceLost, Loaded, Look, OnStep
+from services.generator_service.backends.textcache import TextCache
 from services.generator_service.backends.unfinished import Unfinished, can_be_seen
 from services.generator_service.pictures import fitted
 from services.generator_service.settings import GeneratorSettings
@@ -52,6 +54,7 @@ class Diffusers:
         self._parameters: frozenset[str] = frozenset()
         self._call: dict[str, Any] = {}
         self._shows = False
+        self._texts = TextCache(settings.acceleration.text_cache)
 
     def setup(self) -> Loaded:
         device, dtype = _device(self._settings.device), self._settings.dtype
@@ -64,9 +67,11 @@ class Diffusers:
         self._import_own()
         name, folder = _fetch(self._settings.model, pinned=self._settings.pinned)
         refuse_unsafe(folder, name)
+        how = self._settings.acceleration
+        quantized = accelerated.quantization(how, device)
         try:
             self._pipeline = diffusers.DiffusionPipeline.from_pretrained(
-                str(folder), dtype=getattr(torch, dtype), use_safetensors=True
+                str(folder), dtype=getattr(torch, dtype), use_safetensors=True, **quantized
             ).to(device)
         except (ValueError, OSError, AttributeError, TypeError, RuntimeError) as error:
             raise BadCheckpoint(f"{name} cannot be loaded as a diffusers pipeline: {error}") from error
@@ -75,7 +80,40 @@ class Diffusers:
         self._call = self._defaults(folder)
         self._shows = self._settings.previews.on and can_be_seen(self._pipeline)
         self._demand({"prompt", "image", "generator"}, "an image model that draws from text and edits")
-        return Loaded(model=name, device=_describe(device), dtype=dtype)
+        attention = accelerated.apply(self._pipeline, how)
+        verified = accelerated.checked(self._pipeline, how, dtype)
+        self._texts.stand_before(self._pipeline)
+        if how.compile != "off" or (device.type == "cuda" if how.warm is None else how.warm):
+            verified += self._warmed()
+        return Loaded(
+            model=name,
+            device=_describe(device),
+            dtype=dtype,
+            quantization=how.quantize,
+            compile="off" if how.compile == "off" else f"{how.compile} ({how.compile_mode})",
+            attention=attention,
+            verified="; ".join(verified),
+        )
+
+    def lookups(self) -> dict[str, int]:
+        """The text cache's hits and misses so far."""
+        return self._texts.counts()
+
+    def _warmed(self) -> list[str]:
+        """At the size that is drawn where a job says none."""
+        job = ImageJob(prompt="a warm-up", seed=0)
+        side = int(self._call.get("width", 1024)), int(self._call.get("height", 1024))
+        try:
+            return accelerated.warmed(
+                self._pipeline,
+                self._settings.acceleration,
+                lambda references: self.draw(job, references, lambda *_: None),
+                side,
+            )
+        except DrawFailed as error:
+            raise BadSettings(f"the warm-up cannot be drawn: {error.detail}") from error
+        finally:
+            self._texts.clear()
 
     def draw(self, job: ImageJob, references: Sequence[Image.Image], on_step: OnStep) -> Image.Image:
         call = self._call | job.params.model_dump(exclude_none=True)
