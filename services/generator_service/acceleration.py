@@ -46,7 +46,7 @@ class AccelerationSettings(BaseModel):
     )
     warm: bool | None = Field(
         default=None,
-        description="draw once from text and once as an edit before the worker is ready. None: on CUDA and when compiled",
+        description="draw from text and as edits before the worker is ready. None: on CUDA and when compiled",
     )
     warm_references: int = Field(default=1, ge=0, le=8, description="edits with 1 to so many references are warmed")
     tolerance: float = Field(
