@@ -93,7 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not path.is_file():
             print(f"{path} is not there: write a fresh file with a bench's --out", file=sys.stderr)
             return 2
-    found = lines(*(json.loads(path.read_text()) for path in (chosen.fresh, chosen.committed)), chosen.margin)
+    fresh, committed = (json.loads(path.read_text()) for path in (chosen.fresh, chosen.committed))
+    found = lines(fresh, committed, chosen.margin)
     if not found:
         print(f"{chosen.fresh} and {chosen.committed} have no row in common", file=sys.stderr)
         return 2

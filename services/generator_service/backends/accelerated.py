@@ -48,15 +48,16 @@ def quantization(settings: AccelerationSettings, device: torch.device) -> dict[s
                 f"{SAID}.quantize is fp8, whose products need CUDA 8.9 or newer, and {found}: "
                 "write fp8_weights or int8_weights, which save memory only, or none"
             )
-    mapping: dict[str, Any] = {"transformer": diffusers.TorchAoConfig(_way(settings.quantize))}
+    mapping: dict[str, Any] = {"transformer": diffusers.TorchAoConfig(way(settings.quantize))}
     if settings.quantize_text_encoder:
         from transformers import TorchAoConfig
 
-        mapping["text_encoder"] = TorchAoConfig(_way(settings.quantize))
+        mapping["text_encoder"] = TorchAoConfig(way(settings.quantize))
     return {"quantization_config": diffusers.PipelineQuantizationConfig(quant_mapping=mapping)}
 
 
-def _way(name: str) -> Any:
+def way(name: str) -> Any:
+    """torchao's configuration by our setting's name."""
     from torchao import quantization as ao
 
     if name == "fp8":
