@@ -1,5 +1,6 @@
 """FLUX.2-klein at full size, its weights random: milliseconds of a picture from text and of an edit, by references,
-side, batch and way of computing. `python -m bench.gpu_generator --model 4b`; the result is a part of bench/results/gpu.json.
+side, batch and way of computing: `python -m bench.gpu_generator --model 4b`. The result is a part of
+bench/results/gpu.json.
 
 It is the pipeline that the generator's backend loads, accelerated by the same code (`backends/accelerated`), without
 queue, PNG and store. Ways: eager; blocks and full (torch.compile); graphs (full, with CUDA graphs); fp8 (torchao, with

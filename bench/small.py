@@ -4,8 +4,8 @@ processes that differ in one setting. `python -m bench.small`; with `--into` the
 Three stacks, so that the baseline's pictures are drawn and not found: one job is never drawn twice in a stack. Its
 critic judges to the last token (`stop_on_accept` off). All are warm; one works while the others have nothing to do, the
 document by each in turns, so that what else the machine does meets all. Ours is a POST /interleave and its events, over
-HTTP; the baseline calls the services' clients and keeps no journal. The verdicts are the models' own, so `acceptance` is
-measured; a seed of its own for each attempt makes our pictures others than the baseline's.
+HTTP; the baseline calls the services' clients and keeps no journal. The verdicts are the models' own: `acceptance` is
+measured. A seed of its own for each attempt makes our pictures others than the baseline's.
 Deliberately not here: models that only wait (`documents`)."""
 
 from __future__ import annotations
