@@ -34,12 +34,6 @@ def quantization(settings: AccelerationSettings, device: torch.device) -> dict[s
         if settings.quantize_text_encoder:
             raise BadSettings(f"{SAID}.quantize_text_encoder is set, but quantize is none: say fp8 or int8_weights")
         return {}
-    for library in ("torchao", "accelerate"):
-        if importlib.util.find_spec(library) is None:
-            raise BadSettings(
-                f"{SAID}.quantize is {settings.quantize}, which needs {library}: "
-                "pip install 'interleavethinker[gpu-generator]', or set it to none"
-            )
     if settings.quantize == "fp8":
         has = torch.cuda.get_device_capability(device) if device.type == "cuda" else None
         if has is None or has < FP8_SINCE:
@@ -47,6 +41,12 @@ def quantization(settings: AccelerationSettings, device: torch.device) -> dict[s
             raise BadSettings(
                 f"{SAID}.quantize is fp8, whose products need CUDA 8.9 or newer, and {found}: "
                 "write fp8_weights or int8_weights, which save memory only, or none"
+            )
+    for library in ("torchao", "accelerate"):
+        if importlib.util.find_spec(library) is None:
+            raise BadSettings(
+                f"{SAID}.quantize is {settings.quantize}, which needs {library}: "
+                "pip install 'interleavethinker[gpu-generator]', or set it to none"
             )
     mapping: dict[str, Any] = {"transformer": diffusers.TorchAoConfig(way(settings.quantize))}
     if settings.quantize_text_encoder:
