@@ -1,7 +1,7 @@
 """One more token of a Qwen3-VL on a CPU, without the frame around it.
 
 transformers' own forward is written for every model, batch and device: for one token of a model of few million
-parameters 13 of its 15 ms are Python around the arithmetic. This is the same arithmetic in the same order, on the same
+parameters most of its time is Python around the arithmetic. This is the same arithmetic in the same order, on the same
 weights and the same cache, so the logits are bit for bit those of the stock forward (tests/chat/test_decoding.py);
 where any of that is not sure (`fits`), the stock forward stays. Deliberately not here: the prompt, which holds the
 pictures and is read once.
