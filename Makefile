@@ -98,6 +98,14 @@ bench: setup ## seconds a document beside the sequential loop, documents a minut
 	$(BIN)/python -m bench.overhead
 	$(BIN)/python -m bench.handover
 
+bench-check: setup ## a short run beside the committed results: fails where a ratio is worse than the noise
+	$(BIN)/python -m bench.documents --profile 9b --steps 8 --acceptance 0.7 --documents 6 --out var/bench/documents.json
+	$(BIN)/python -m bench.compare var/bench/documents.json
+
+bench-gpu: setup ## image model and critic at full size with random weights: bench/results/gpu.json
+	$(BIN)/python -m bench.gpu_generator --model 4b
+	$(BIN)/python -m bench.gpu_vlm
+
 twin: setup ## run what docker-compose.yml describes as processes, with a real Redis and Postgres
 	$(BIN)/python -m deploy.twin
 

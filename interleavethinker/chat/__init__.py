@@ -1,4 +1,4 @@
-"""Vision-language models behind one port, `Chat`. Only `chat.local` and `chat.qwen` need torch."""
+"""Vision-language models behind one port, `Chat`. Only `chat.local`, `chat.qwen` and `chat.decoding` need torch."""
 
 from interleavethinker.chat.base import Chat, Token
 from interleavethinker.chat.settings import ChatSettings, open_chat

@@ -21,6 +21,7 @@ from transformers.utils import logging
 
 from interleavethinker import tracing
 from interleavethinker.chat.base import Token
+from interleavethinker.chat.decoding import OneToken, fits
 from interleavethinker.chat.qwen import QwenInputs, Row
 from interleavethinker.chat.traced import traced
 from interleavethinker.codec import Message
@@ -180,6 +181,7 @@ class _Reading:
 
     def __init__(self, net: Qwen3VLForConditionalGeneration) -> None:
         self.net = net
+        self.one = OneToken(net) if fits(net) else None
         self.cache = DynamicCache(config=net.config)
         self.position = 0
 
@@ -193,8 +195,11 @@ class _Reading:
 
     def token(self, token: int) -> Tensor:
         """Read one more token; the logits (vocabulary,) of what follows."""
-        position = torch.full((3, 1, 1), self.position)
-        self.position += 1
+        at, self.position = self.position, self.position + 1
+        if self.one is not None:
+            with torch.inference_mode():
+                return self.one.read(token, at, self.cache)
+        position = torch.full((3, 1, 1), at)
         return self._read(torch.tensor([[token]]), position, {})
 
     @torch.inference_mode()

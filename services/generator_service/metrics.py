@@ -40,7 +40,14 @@ MEMORY = Gauge(
     "A worker's memory: resident, of its process; gpu_used and gpu_total, of its device.",
     ["worker", "kind"],
 )
+LOOKUPS = Gauge(
+    "interleavethinker_text_cache_lookups",
+    "Prompts looked up in the live workers' text caches: hits, misses.",
+    ["outcome"],
+)
 
+FACTS = ("backend", "model", "device", "dtype", "quantization", "compile", "attention", "verified")
+"""Of each worker: what is loaded, how it computes, and what of it was verified at its start."""
 _AS_OUTCOME = {"done": "ok", "failed": "failed", "canceled": "canceled"}
 for _ending, _outcome in _AS_OUTCOME.items():
     DRAWS.labels(_ending)
@@ -93,7 +100,7 @@ async def _refresh(jobs: Jobs) -> None:
         for kind in ("resident", "gpu_used", "gpu_total"):
             if (size := getattr(each, kind)) is not None:
                 MEMORY.labels(each.worker, kind).set(size)
-    facts = {
-        name: sorted({getattr(each, name) for each in workers}) for name in ("backend", "model", "device", "dtype")
-    }
+    for outcome in ("hits", "misses"):
+        LOOKUPS.labels(outcome).set(sum(each.text_cache.get(outcome, 0) for each in workers))
+    facts = {name: sorted({getattr(each, name) for each in workers}) for name in FACTS}
     SERVING.labels("generator").info({name: ", ".join(values) for name, values in facts.items()})

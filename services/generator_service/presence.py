@@ -6,7 +6,7 @@ It says so from a side thread, since a worker cannot answer anything while it dr
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,11 @@ class Presence(Value):
     model: str = Field(description="name@revision")
     device: str
     dtype: str
+    quantization: str = "none"
+    compile: str = "off"
+    attention: str = ""
+    verified: str = Field(default="", description="what was seen to be so before the first job")
+    text_cache: dict[str, int] = Field(default={}, description="lookups of prompts' embeddings so far: hits, misses")
     host: str
     pid: int
     resident: int | None = Field(default=None, description="bytes of its process, at its last sign of life")
@@ -50,9 +55,11 @@ class Heartbeat:
         presence: Presence,
         lease_seconds: float,
         alive_file: Path | None = None,
+        lookups: Callable[[], dict[str, int]] = dict,
     ) -> None:
+        """`lookups`: the text cache's counts as they are now."""
         self._leases: set[str] = set()
-        self._alive_file = alive_file
+        self._alive_file, self._lookups = alive_file, lookups
         self._redis, self._keys, self._presence = client, keys, presence
         self._milliseconds = int(lease_seconds * 1000)
         self._interval = lease_seconds / 4
@@ -88,9 +95,10 @@ class Heartbeat:
     def _beat(self) -> None:
         if self._alive_file:
             self._alive_file.touch()
+        presence = self._presence.model_copy(update={"text_cache": self._lookups()})
         with self._redis.pipeline(transaction=False) as beat:
             beat.sadd(self._keys.workers, self._presence.worker)
-            now = self._presence.model_copy(update=taken()._asdict())
+            now = presence.model_copy(update=taken()._asdict())
             beat.set(self._keys.worker(now.worker), now.model_dump_json(), px=self._milliseconds)
             for lease in list(self._leases):
                 beat.pexpire(self._keys.lease(lease), self._milliseconds)

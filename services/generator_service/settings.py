@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from interleavethinker.settings import NO_PRESET
+from services.generator_service.acceleration import AccelerationSettings
 from services.generator_service.hosted.settings import HostedSettings
 from services.generator_service.presets import preset
 
@@ -88,6 +89,7 @@ class GeneratorSettings(BaseModel):
         default=True, description="a picture is encoded and stored while the next one is drawn; false: before it"
     )
 
+    acceleration: AccelerationSettings = AccelerationSettings()
     previews: PreviewSettings = PreviewSettings()
 
     host: str = "127.0.0.1"

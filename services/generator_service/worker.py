@@ -210,7 +210,8 @@ def work(settings: GeneratorSettings, redis_url: str, blobs: Blobs) -> None:
     app = celery_app(settings, redis_url)
     desk = Desk(client, sender(app), settings, name)
     keys = Keys(settings.namespace)
-    with Heartbeat(client, keys, presence, settings.lease_seconds, settings.alive_file) as heartbeat:
+    lookups = getattr(backend, "lookups", dict)
+    with Heartbeat(client, keys, presence, settings.lease_seconds, settings.alive_file, lookups) as heartbeat:
         log.info("ready to draw", **presence.model_dump())
         with ExitStack() as ending:
             finishing = ending.enter_context(Finishing()) if settings.finish_beside else None

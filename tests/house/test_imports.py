@@ -30,7 +30,13 @@ def loaded_by(package: str, *, skipped: tuple[str, ...] = ()) -> set[str]:
 
 
 def test_the_language_loads_no_model_library_and_no_server():
-    alone = ("chat.local", "chat.qwen", "mcp_server.caller", "mcp_server.server")  # loaded when they are asked for
+    alone = (
+        "chat.decoding",
+        "chat.local",
+        "chat.qwen",
+        "mcp_server.caller",
+        "mcp_server.server",
+    )  # loaded when they are asked for
     loaded = loaded_by("interleavethinker", skipped=tuple(f"interleavethinker.{name}" for name in alone))
     assert not loaded & (MODEL_LIBRARIES | {"celery", "fastapi", "uvicorn", "sqlalchemy", "services", "smallworld"})
 

@@ -9,7 +9,7 @@ from interleavethinker.errors import BadSettings
 from services.generator_service.backends.base import Backend
 from services.generator_service.settings import GeneratorSettings
 
-PARTS = ("base", "shapes", "unfinished", "way")
+PARTS = ("accelerated", "base", "shapes", "textcache", "unfinished", "way")
 """Modules here that are no backends."""
 
 

@@ -23,11 +23,18 @@ class OnStep(Protocol):
 
 
 class Loaded(NamedTuple):
-    """What is really loaded. `model` is name@revision: with the job's content it determines the picture."""
+    """What is really loaded. `model` is name@revision: with the job's content it determines the picture.
+
+    The others say how it computes, and what of all this was seen to be so before the first job.
+    """
 
     model: str
     device: str
     dtype: str
+    quantization: str = "none"
+    compile: str = "off"
+    attention: str = ""
+    verified: str = ""
 
 
 class DeviceLost(Exception):

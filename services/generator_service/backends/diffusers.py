@@ -29,7 +29,9 @@ from interleavethinker.errors import BadCheckpoint, BadSettings, DrawFailed
 from interleavethinker.settings import find_path
 from interleavethinker.types import ImageJob, Value
 from interleavethinker.weights import refuse_unsafe
+from services.generator_service.backends import accelerated
 from services.generator_service.backends.base import DeviceLost, Loaded, Look, OnStep
+from services.generator_service.backends.textcache import TextCache
 from services.generator_service.backends.unfinished import Unfinished, can_be_seen
 from services.generator_service.backends.way import Way, counting, known_to_one
 from services.generator_service.pictures import fitted
@@ -57,6 +59,7 @@ class Diffusers:
         self._settings = settings
         self._draws: Way
         self._edits: Way
+        self._texts = TextCache(settings.acceleration.text_cache)
 
     def setup(self) -> Loaded:
         device, dtype = _device(self._settings.device), self._settings.dtype
@@ -67,18 +70,53 @@ class Diffusers:
         diffusers.utils.logging.disable_progress_bar()
         transformers.utils.logging.disable_progress_bar()
         self._import_own()
-        name, main = self._load(self._settings.model_id, device, dtype)
-        ways = [main]
+        how = self._settings.acceleration
+        quantized = accelerated.quantization(how, device)
+        name, main = self._load(self._settings.model_id, device, dtype, quantized)
+        models, ways = [main.pipeline], [main]
         if self._settings.partner:
-            partner, second = self._load(self._settings.partner, device, dtype)
-            name, ways = f"{name}+{partner}", [main, second]
+            partner, second = self._load(self._settings.partner, device, dtype, quantized)
+            name, models, ways = f"{name}+{partner}", [main.pipeline, second.pipeline], [main, second]
         elif main.shape.partner and hasattr(diffusers, main.shape.partner):
             ways.append(Way(getattr(diffusers, main.shape.partner)(**_components(main.pipeline, main.shape.partner))))
         for way in ways:
             way.pipeline.set_progress_bar_config(disable=True)
+            self._texts.stand_before(way.pipeline)
         self._choose(ways)
         self._fill(ways)
-        return Loaded(model=name, device=_describe(device), dtype=dtype)
+        attention = dict.fromkeys(accelerated.apply(model, how) for model in models)
+        verified = [said for model in models for said in accelerated.checked(model, how, dtype)]
+        if how.compile != "off" or (device.type == "cuda" if how.warm is None else how.warm):
+            verified += self._warmed(models)
+        return Loaded(
+            model=name,
+            device=_describe(device),
+            dtype=dtype,
+            quantization=how.quantize,
+            compile="off" if how.compile == "off" else f"{how.compile} ({how.compile_mode})",
+            attention=", ".join(attention),
+            verified="; ".join(verified),
+        )
+
+    def lookups(self) -> dict[str, int]:
+        """The text cache's hits and misses so far."""
+        return self._texts.counts()
+
+    def _warmed(self, models: Sequence[Any]) -> list[str]:
+        """At the size that is drawn where a job says none."""
+        job = ImageJob(prompt="a warm-up", seed=0)
+        side = int(self._draws.call.get("width", 1024)), int(self._draws.call.get("height", 1024))
+        try:
+            return accelerated.warmed(
+                models,
+                self._settings.acceleration,
+                lambda references: self.draw(job, references, lambda *_: None),
+                side,
+            )
+        except DrawFailed as error:
+            raise BadSettings(f"the warm-up cannot be drawn: {error.detail}") from error
+        finally:
+            self._texts.clear()
 
     def draw(self, job: ImageJob, references: Sequence[Image.Image], on_step: OnStep) -> Image.Image:
         way = self._edits if references else self._draws
@@ -100,12 +138,12 @@ class Diffusers:
             picture: Image.Image = way.pipeline(prompt=way.prompt(clean(job.prompt), references), **call).images[0]
         return way.finished(picture, job)
 
-    def _load(self, model: str, device: torch.device, dtype: str) -> tuple[str, Way]:
+    def _load(self, model: str, device: torch.device, dtype: str, quantized: dict[str, Any]) -> tuple[str, Way]:
         name, folder = _fetch(model, pinned=self._settings.pinned)
         refuse_unsafe(folder, name)
         try:
             pipeline = diffusers.DiffusionPipeline.from_pretrained(
-                str(folder), dtype=getattr(torch, dtype), use_safetensors=True
+                str(folder), dtype=getattr(torch, dtype), use_safetensors=True, **quantized
             ).to(device)
         except (ValueError, OSError, AttributeError, TypeError, RuntimeError, ImportError, NameError) as error:
             lack = "" if find_spec("torchvision") else "; torchvision, which some pipelines want, is not installed"

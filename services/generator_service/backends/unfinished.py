@@ -52,7 +52,8 @@ class Unfinished:
             return after
 
         def asked(_: Any, __: Any, how: dict[str, Any]) -> None:
-            self._places = how["img_ids"]
+            # A pipeline that keeps its references' keys and values puts them first, once.
+            self._places = how["img_ids"][:, how.get("num_ref_tokens", 0) :]
 
         hook = self._pipeline.transformer.register_forward_pre_hook(asked, with_kwargs=True)
         scheduler.step = noted
