@@ -23,6 +23,7 @@ class Planner(BaseModel):
     pack: str = "default"
     port: int = 1
     api_key: str | None = None
+    threads: int | None = None
     sampling: Sampling = Sampling()
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -139,7 +140,12 @@ def test_who_joins_a_job_is_linked_to_who_asked_first(
     with httpx2.Client(base_url=stack.url, timeout=60) as client:
         for run in ("one", "two"):
             client.put(f"/v1/images/{job.id}", json=job.model_dump(mode="json"), headers={"X-Run-Id": run})
-    first, second = spans.all("PUT /v1/images/{job_id}")
+    asked: list[ReadableSpan] = []
+    for _ in range(2_000):  # a span ends after its answer has gone out
+        if len(asked := spans.all("PUT /v1/images/{job_id}")) == 2:
+            break
+        time.sleep(0.01)
+    first, second = asked
     assert not links(first) and links(second) == [trace_id(first)]
     assert trace_id(spans.one("send draw")) == trace_id(first)
 
