@@ -103,9 +103,10 @@ OVERVIEW = Board(
         Row(
             "How good?",
             (
-                Panel("Accepted drawings", "The share of verdicts that accept, and of those that could not be read (abstain).", (Query(share('interleavethinker_verdicts_total{service="orchestrator",outcome="accept"}', 'interleavethinker_verdicts_total{service="orchestrator"}'), "accept"), Query(share('interleavethinker_verdicts_total{service="orchestrator",outcome="abstain"}', 'interleavethinker_verdicts_total{service="orchestrator"}'), "abstain")), "percentunit"),
-                Panel("Attempts a step", "How often a step was drawn until it was settled.", (Query("sum(rate(interleavethinker_step_attempts_sum[$__rate_interval])) / sum(rate(interleavethinker_step_attempts_count[$__rate_interval]))", "mean"), *percentiles("interleavethinker_step_attempts", shares=(0.95,)))),
-                Panel("Answers that cannot be read", "By role and reason; a rise after a release is a prompt pack that does not fit.", (Query("sum by (role, reason) (increase(interleavethinker_malformed_answers_total[$__rate_interval]))", "{{role}}: {{reason}}"),)),
+                Panel("Accepted drawings", "The share of verdicts that accept, and of those that could not be read (abstain).", (Query(share('interleavethinker_verdicts_total{service="orchestrator",outcome="accept"}', 'interleavethinker_verdicts_total{service="orchestrator"}'), "accept"), Query(share('interleavethinker_verdicts_total{service="orchestrator",outcome="abstain"}', 'interleavethinker_verdicts_total{service="orchestrator"}'), "abstain")), "percentunit", width=6),
+                Panel("Attempts a step", "How often a step was drawn until it was settled.", (Query("sum(rate(interleavethinker_step_attempts_sum[$__rate_interval])) / sum(rate(interleavethinker_step_attempts_count[$__rate_interval]))", "mean"), *percentiles("interleavethinker_step_attempts", shares=(0.95,))), width=6),
+                Panel("Answers that cannot be read", "By role and reason; a rise after a release is a prompt pack that does not fit.", (Query("sum by (role, reason) (increase(interleavethinker_malformed_answers_total[$__rate_interval]))", "{{role}}: {{reason}}"),), width=6),
+                Panel("Drift", "Distance of each picture from its document's anchor, or first one: colour (style, palette) and layout (all that changed); 0 is alike, 1 as far as can be.", percentiles("interleavethinker_drift", "measure"), width=6),
             ),
         ),
         Row(
@@ -120,9 +121,10 @@ OVERVIEW = Board(
             "Why slow?",
             (
                 Panel("Where the time goes", "Seconds of each second, by phase: the tallest one is the one to look at (step latency board).", (Query(f"sum by (phase) (rate({STEP}_sum[$__rate_interval]))", "{{phase}}"),), "s", width=8),
-                Panel("Waiting for absent services", "Seconds that runs waited, a second.", (Query("sum by (wanted) (rate(interleavethinker_waited_seconds_total[$__rate_interval]))", "{{wanted}}"),), "s", width=8),
+                Panel("Waiting for absent services", "Seconds that runs waited, a second.", (Query("sum by (wanted) (rate(interleavethinker_waited_seconds_total[$__rate_interval]))", "{{wanted}}"),), "s", width=4),
                 Panel("Runs taken over", "From replicas that fell silent.", (Query("sum(increase(interleavethinker_takeovers_total[$__rate_interval]))", "take-overs"),), width=4),
                 Panel("Hints", "Speculative drawings: given, used, withdrawn.", (per_second("interleavethinker_hints_total", "outcome"),), "reqps", width=4),
+                Panel("Judged ahead", "Verdicts before their turn: begun, used, in vain.", (per_second("interleavethinker_judged_ahead_total", "outcome"),), "reqps", width=4),
             ),
         ),
     ),
@@ -188,6 +190,7 @@ POOL = Board(
                 Panel("What came of them", "A second.", (per_second("interleavethinker_draws_total", "outcome"),), "reqps"),
                 Panel("Asked for", "A second: queued to be drawn, joined to what was drawn already, or answered at once.", (per_second("interleavethinker_draws_asked_total", "outcome"),), "reqps"),
                 Panel("Answered without drawing", "The share of what was asked for that was there already.", (Query('sum(rate(interleavethinker_draws_asked_total{outcome="answered"}[$__rate_interval])) / sum(rate(interleavethinker_draws_asked_total[$__rate_interval]))', "answered"),), "percentunit"),
+                Panel("Text cache", "Of the live workers, since each one started: the share of prompts whose embeddings were there already.", (Query('max(interleavethinker_text_cache_lookups{outcome="hits"}) / sum(max by (outcome) (interleavethinker_text_cache_lookups))', "hits"),), "percentunit"),
                 Panel("Drawn in vain", "Seconds of drawing, a second: guesses that gave way or went unused, canceled, failed.", (Query("sum by (reason) (rate(interleavethinker_drawn_in_vain_seconds_total[$__rate_interval]))", "{{reason}}"),), "s"),
             ),
         ),

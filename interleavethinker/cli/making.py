@@ -13,10 +13,13 @@ from interleavethinker.cli.options import (
     LIMITS,
     REACH,
     SHAPE,
+    Anchor,
     ApiKey,
+    Candidates,
     Characters,
     Critic,
     Generator,
+    IndependentSteps,
     Json,
     MaxAttempts,
     MaxDraws,
@@ -55,6 +58,9 @@ def run(
     generator: Generator = None,
     style: Style = "",
     characters: Characters = "",
+    anchor: Anchor = None,
+    independent_steps: IndependentSteps = False,
+    candidates: Candidates = 1,
     max_attempts: MaxAttempts = 5,
     max_steps: MaxSteps = None,
     max_draws: MaxDraws = None,
@@ -67,6 +73,7 @@ def run(
         "seed": seed, "critic": critic, "images": image, "references": reference, "size": options.size(size),
         "max_attempts": max_attempts, "max_steps": max_steps, "budget": options.budget(max_draws, max_seconds),
         "generator": generator, "style": style or None, "characters": characters or None, "review_plan": review,
+        "anchor": anchor, "independent_steps": independent_steps or None, "candidates": candidates,
     }  # fmt: skip
     wish = sys.stdin.read().strip() if request == "-" else request
     if local:

@@ -56,6 +56,22 @@ Size = Annotated[
 ]
 Style = Annotated[str, typer.Option(help="how all pictures look, in words", rich_help_panel=SHAPE)]
 Characters = Annotated[str, typer.Option(help="who is in the pictures, in words", rich_help_panel=SHAPE)]
+Anchor = Annotated[
+    int | None,
+    typer.Option(
+        metavar="STEP", help="the step whose picture later drawings are given too, against drift", min=1, max=1_000_000,
+        rich_help_panel=SHAPE,
+    ),
+]  # fmt: skip
+IndependentSteps = Annotated[
+    bool,
+    typer.Option(
+        "--independent-steps", help="pictures side by side, none drawn from the one before it", rich_help_panel=SHAPE
+    ),
+]
+Candidates = Annotated[
+    int, typer.Option(help="drawings of each redraw; the best one is kept", min=1, max=8, rich_help_panel=LIMITS)
+]
 MaxAttempts = Annotated[
     int, typer.Option(help="drawings per step, the first one included", min=1, max=20, rich_help_panel=LIMITS)
 ]

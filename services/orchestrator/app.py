@@ -30,6 +30,7 @@ from services.orchestrator.answers import House
 from services.orchestrator.body import BodyLimit
 from services.orchestrator.doors.responses import routes as responses
 from services.orchestrator.doors.responses.errors import OpenAIErrors
+from services.orchestrator.drift_meter import DriftMeter
 from services.orchestrator.following import Turns
 from services.orchestrator.generators import Generators
 from services.orchestrator.journal import Journal
@@ -110,6 +111,7 @@ def create_app(
                 stack.push_async_callback(tokens.close)
             for client in (*clients.values(), *named.values()):
                 stack.push_async_callback(client.close)
+            meter = await stack.enter_async_context(DriftMeter(journal.document, blobs))
             runs = Runs(
                 journal,
                 planner=planner,
@@ -123,6 +125,7 @@ def create_app(
                 guards=guards,
                 at_once_per_owner=settings.runs_at_once_per_owner,
                 queued_per_owner=settings.queued_per_owner,
+                ended=meter.ended,
             )
             stack.push_async_callback(runs.close)
             webhooks = await stack.enter_async_context(Webhooks(journal.outbox, settings.webhooks))

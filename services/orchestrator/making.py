@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import datetime
 
 import structlog
@@ -45,10 +45,13 @@ AWAY_SECONDS = 0.5
 END_SECONDS = 5.0
 """How long the end of a run that is dropped may take to be written."""
 
+Ended = Callable[[str, Set[int]], None]
+
 
 class Making:
     """Called with each claim. `patience`: seconds that a run waits for each service. `max_losses`: so many replicas in
-    a row may fall silent over a run before it is given up."""
+    a row may fall silent over a run before it is given up. `ended` is told of each run that has ended, and which drawn
+    steps were settled in it; it must not keep it waiting."""
 
     def __init__(
         self,
@@ -61,8 +64,9 @@ class Making:
         reach: Reach,
         patience: float,
         max_losses: int,
+        ended: Ended = lambda _, __: None,
     ) -> None:
-        self._journal, self._guards = journal, guards
+        self._journal, self._guards, self._ended = journal, guards, ended
         self._planner, self._critic, self._generators = planner, critic, generators
         self._reach = reach._replace(depth=min(reach.depth, 1), judging=0) if guards.see_images else reach
         self._acceptance = {name: Acceptance() for name in generators.names}
@@ -178,6 +182,8 @@ class Making:
     async def _append(self, run_id: str, event: Event, metrics: RunMetrics, fence: int | None = None) -> None:
         recorded = await self._journal.append(run_id, event, fence=fence)
         metrics.observe(event, recorded.at)
+        if isinstance(event, Finished):
+            self._ended(run_id, metrics.settled)
 
 
 def _asked(past: list[Recorded]) -> datetime:

@@ -36,6 +36,12 @@ THUMBNAILS = Counter("interleavethinker_thumbnails_made", "Pictures scaled down 
 JUDGED_AHEAD = Counter(
     "interleavethinker_judged_ahead", "Judgements begun ahead of their turn, and what came of them.", ["outcome"]
 )
+DRIFT = Histogram(
+    "interleavethinker_drift",
+    "Distance of each settled picture from its document's anchor, or first picture; measured after the run's end.",
+    ["measure"],
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1),
+)
 WAITED = Counter("interleavethinker_waited_seconds", "Seconds that runs waited for an absent service.", ["wanted"])
 
 # What has not happened yet is shown as zero, not as absent: a first failure is a rise that an alert sees.
@@ -51,16 +57,19 @@ for _came in ("given", "used", "withdrawn"):
     HINTS.labels(_came)
 for _came in ("begun", "used", "in_vain"):
     JUDGED_AHEAD.labels(_came)
+for _measure in ("colour", "layout"):
+    DRIFT.labels(_measure)
 
 
 class RunMetrics:
     """Observes one run's new events. `past`: those from before; `began`: when the run, or its last round, was asked
-    for."""
+    for. `settled`: the drawn steps that were settled in what was observed."""
 
     def __init__(self, past: list[Event], began: datetime | None = None) -> None:
         self._attempts: dict[int, int] = {}
         self._generators: dict[int, str] = {}
         self._began = began
+        self.settled: set[int] = set()
         for event in past:
             if isinstance(event, Drawn):
                 self._drawn(event)
@@ -83,6 +92,7 @@ class RunMetrics:
                 self._took("judge", step, number, seconds)
             case StepFinished(step=step) if step in self._attempts:
                 ATTEMPTS.observe(self._attempts[step])
+                self.settled.add(step)
             case Finished(status=status):
                 RUNS.labels(status).inc()
                 if since is not None:

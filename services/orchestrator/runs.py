@@ -27,7 +27,7 @@ from services.orchestrator.generators import Generators
 from services.orchestrator.idempotency import Key
 from services.orchestrator.journal import Begun, Journal
 from services.orchestrator.leases import Leases
-from services.orchestrator.making import Making
+from services.orchestrator.making import Ended, Making
 from services.orchestrator.metrics import RunMetrics
 from services.orchestrator.outbox import Hook
 from services.orchestrator.reach import Reach
@@ -45,7 +45,7 @@ class Runs:
 
     `lease_seconds`: after so much silence others take a run over, but no more often than `max_losses` times where it
     does not come further. `patience`: seconds that a run waits for each service. `reach`: how far ahead of a run's loop
-    is worked."""
+    is worked. `ended`: see `Making`."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Runs:
         at_once_per_owner: int | None = None,
         queued_per_owner: int | None = None,
         guards: Guards | None = None,
+        ended: Ended = lambda _, __: None,
     ) -> None:
         self.journal = journal
         self._queued_per_owner = queued_per_owner
@@ -75,6 +76,7 @@ class Runs:
             reach=reach,
             patience=patience,
             max_losses=max_losses,
+            ended=ended,
         )
         self.replica = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         leases = Leases(journal.engine, self.replica, lease_seconds, per_owner=at_once_per_owner)

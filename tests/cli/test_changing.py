@@ -50,6 +50,19 @@ def test_a_run_takes_its_generator_style_and_characters(url: str, tmp_path: Path
     assert (refused.returncode, "there is no 'oils'; there are default" in refused.stderr) == (1, True)
 
 
+def test_a_run_takes_what_its_steps_are_drawn_from(url: str, tmp_path: Path):
+    words = (PROMPT, "-o", tmp_path / "out", "--candidates", 2)
+    asked = request_of(url, told(*words, "--anchor", 1, url=url)["id"])
+    assert (asked["anchor"], asked["candidates"], "independent_steps" in asked) == (1, 2, False)
+    asked = request_of(url, told(*words, "--independent-steps", url=url)["id"])
+    assert (asked["independent_steps"], asked["candidates"], "anchor" in asked) == (True, 2, False)
+    refused = say(*words, "--independent-steps", "--anchor", 1, "--url", url)
+    assert refused.returncode == 1
+    assert "no other step's picture: leave one out" in refused.stderr, refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert say_here(*words, "--candidates", 9, "--url", url).returncode == 2
+
+
 @pytest.mark.slow
 def test_branch_and_continue_begin_new_runs(url: str, run: str, tmp_path: Path):
     branched = told("branch", run, 2, "--seed", 8, "--critic", "off", "-o", tmp_path / "other", url=url)

@@ -142,6 +142,8 @@ def test_the_services_own_errors_are_raised(client: Any):
     with pytest.raises(BadRequest, match="max_attempts") as wrong:
         client.interleave(PROMPT, max_attempts=99)
     assert (wrong.value.code, wrong.value.status, wrong.value.retryable) == ("invalid_request", 422, False)
+    with pytest.raises(BadRequest, match="anchor: steps that are independent are drawn from no other step's picture"):
+        client.interleave(PROMPT, independent_steps=True, anchor=1)
     client.ask(PROMPT, key="mine")
     with pytest.raises(BadRequest) as reused:
         client.ask("another", key="mine")

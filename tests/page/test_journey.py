@@ -70,6 +70,7 @@ def test_the_whole_journey(house: Open, new_page: NewPage):
 
     page.keyboard.press("t")
     expect(page.get_by_role("heading", name="Where the time went")).to_be_visible()
+    expect(page.get_by_role("region", name="The drift in numbers").get_by_role("cell").first).to_contain_text("2. ")
     expect(page.locator(".span.judge").first).to_be_attached()
     expect(page.get_by_text("The critic, on step 2, attempt 1")).to_be_visible()
     page.get_by_role("link", name="Documents").click()
@@ -136,7 +137,7 @@ def test_cancel(house: Open, new_page: NewPage):
 
 
 def test_a_step_that_was_not_accepted_says_so(house: Open, new_page: NewPage):
-    page = new_page(house(verdicts=[revise(f"words {number}") for number in range(9)]))
+    page = new_page(house(verdicts=[revise(f"words {number}") for number in range(9)]), allowed=(422,))
     page.get_by_text("Settings").click()
     page.get_by_label("Attempts at a step").fill("2")
     page.get_by_label("Strict only when it is sure").check()
@@ -149,6 +150,13 @@ def test_a_step_that_was_not_accepted_says_so(house: Open, new_page: NewPage):
     page.get_by_label("Denoising steps").fill("9")
     page.get_by_label("Guidance").fill("2.5")
     page.get_by_label("Time in all").fill("120")
+    page.get_by_label("Drawings of each redraw").fill("2")
+    page.get_by_label("Anchor").fill("1")
+    page.get_by_label("Independent steps").check()
+    page.get_by_label("What shall the pictures tell?").fill("a snowman")
+    page.get_by_role("button", name="Make the document").click()
+    expect(page.get_by_role("alert")).to_contain_text("anchor: steps that are independent")
+    page.get_by_label("Anchor").fill("")
     run = ask(page)
     expect(page.locator("#step-1 .outcome")).to_contain_text("drawn 2 times, not accepted")
     expect(page.locator(".facts")).to_contain_text("3 of 3 drawings")
@@ -157,6 +165,7 @@ def test_a_step_that_was_not_accepted_says_so(house: Open, new_page: NewPage):
     assert (request["critic"], request["max_attempts"]) == ("strict", 2)
     assert request["budget"] == {"max_draws": 3, "max_seconds": 120}
     assert request["params"] == {"num_inference_steps": 9, "guidance_scale": 2.5}
+    assert (request["candidates"], request["independent_steps"], "anchor" in request) == (2, True, False)
     page.get_by_role("button", name="Resume").click()
     page.get_by_role("dialog").get_by_role("button", name="Resume").click()
     done(page)

@@ -340,16 +340,23 @@ answer(given.map((fields) => {
         ["webhook", " https://a.example/told "],
         ["webhook_events", "finished"],
         ["webhook_events", "drawn"],
+        ["candidates", "3"],
+        ["independent_steps", "on"],
     ]
-    found = run_node(script, [plain, full])
+    anchored = [["prompt", "x"], ["anchor", "2"], ["candidates", ""]]
+    found = run_node(script, [plain, full, anchored])
     assert found[0] == {"prompt": "x"}
     assert found[1] == {
         "prompt": "x",
         "params": {"num_inference_steps": 8, "guidance_scale": 0},
         "budget": {"max_seconds": 90.5, "max_draws": 4},
         "webhook": {"url": "https://a.example/told", "events": ["finished", "drawn"]},
+        "candidates": 3,
+        "independent_steps": True,
     }
-    Ask.model_validate(found[1])
+    assert found[2] == {"prompt": "x", "anchor": 2}
+    for ask in found:
+        Ask.model_validate(ask)
     script = 'import { EVENTS } from "./core/ask.js"; answer(EVENTS.map(([name]) => name));'
     assert set(run_node(script, None)) <= set(EVENT_TYPES)
 

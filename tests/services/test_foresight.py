@@ -35,17 +35,17 @@ class Opinionated:
 
     def __init__(self, acceptance: float, pause: float = 0.0) -> None:
         self.acceptance, self.pause = acceptance, pause
-        self.asked: list[str] = []
+        self.judged: list[str] = []
         self.thinking = self.most = 0
 
     async def judge(self, critique: Critique) -> Judgement:
-        self.asked.append(critique.content_digest)
         self.thinking += 1
         self.most = max(self.most, self.thinking)
         try:
             await asyncio.sleep(self.pause)
         finally:
             self.thinking -= 1
+        self.judged.append(critique.content_digest)  # what was withdrawn with its picture may come again
         luck = [each / 255 for each in hashlib.sha256(critique.content_digest.encode()).digest()]
         if luck[0] < self.acceptance:
             return Judgement(Verdict(outcome=Outcome.ACCEPT, confidence=luck[1]))
@@ -126,16 +126,18 @@ def drawing_order(events: Sequence[Event]) -> list[str]:
     critic=st.sampled_from(["off", "quick", "strict"]),
     max_draws=st.none() | st.integers(1, 6),
     independent=st.booleans(),
+    anchor=st.sampled_from([None, 1, 2]),
     candidates=st.sampled_from([1, 2, 3]),
     pause=st.sampled_from([0.0, 0.002]),
 )
 async def test_the_document_is_that_of_the_plain_loop(
-    tmp_path: Path, prompts, acceptance, reach, critic, max_draws, independent, candidates, pause
+    tmp_path: Path, prompts, acceptance, reach, critic, max_draws, independent, anchor, candidates, pause
 ):
     request = ASK.model_validate(
         ASK.model_dump()
         | {"critic": critic, "budget": {"max_draws": max_draws}}
         | {"independent_steps": independent, "candidates": candidates}
+        | {"anchor": None if independent else anchor}
     )
     plain, plainly_spent = await World(tmp_path, prompts, acceptance).run(request)
     world = World(tmp_path, prompts, acceptance, pause)
@@ -146,10 +148,12 @@ async def test_the_document_is_that_of_the_plain_loop(
     assert max_draws is None or len(drawn) <= max_draws
     assert world.generator.asked == [event.job.id for event in drawn], "a hint was asked for as if it were an attempt"
     assert world.generator.under_way == 0 and world.critic.thinking == 0, "work ahead outlived the run"
-    assert len(world.critic.asked) == len(set(world.critic.asked)), "something was judged twice"
+    assert len(world.critic.judged) == len(set(world.critic.judged)), "something was judged twice"
 
 
-@pytest.mark.parametrize("request_", [{"candidates": 3}, {"independent_steps": True}, {}])
+@pytest.mark.parametrize(
+    "request_", [{"candidates": 3}, {"independent_steps": True}, {"anchor": 1}, {"anchor": 2, "candidates": 2}, {}]
+)
 async def test_a_run_cut_anywhere_goes_on_as_if_nothing_had_happened(tmp_path: Path, request_: dict):
     request = ASK.model_copy(update=request_)
     whole, _ = await World(tmp_path, ["a", "b", None, "c"], 0.4, 0.001).run(request, DEEP)
@@ -165,6 +169,25 @@ async def test_guesses_hang_on_guesses_and_are_judged_before_their_turn(tmp_path
     assert world.critic.most >= 2
     assert world.generator.asked == [event.job.id for event in events if isinstance(event, Drawn)]
     assert len(world.generator.hints) == 3, "all of them were used"
+
+
+@pytest.mark.parametrize("anchor", [1, 2])
+@pytest.mark.parametrize("acceptance", [0.4, 1.0])
+async def test_with_an_anchor_all_that_is_done_ahead_is_what_the_plain_loop_does(
+    tmp_path: Path, anchor: int, acceptance: float
+):
+    prompts = ["a", "b", None, "c", "d", "e"]
+    request = ASK.model_copy(update={"anchor": anchor})
+    plain, _ = await World(tmp_path, prompts, acceptance).run(request)
+    world = World(tmp_path, prompts, acceptance, 0.03)
+    events, _ = await world.run(request, DEEP)
+    assert drawing_order(events) == drawing_order(plain)
+    drawn = [event.job for event in events if isinstance(event, Drawn)]
+    kept = {entry.step.index: entry.image for entry in document(request, events).steps}
+    assert sum(len(job.references) == 2 and job.references[1] == kept[anchor] for job in drawn) >= 3 - (anchor - 1)
+    assert len({job.id for job in world.generator.hints} & {job.id for job in drawn}) >= 2, "hints with it were used"
+    if acceptance == 1.0:
+        assert {job.id for job in world.generator.hints} <= {job.id for job in drawn}, "a hint had another anchor"
 
 
 async def test_a_guess_that_is_hardly_ever_asked_for_is_not_made(tmp_path: Path):
@@ -227,17 +250,18 @@ async def test_a_canceled_run_leaves_nothing_behind(tmp_path: Path):
 
 async def test_a_critic_that_is_away_ahead_of_its_turn_is_asked_again_in_its_turn(tmp_path: Path):
     class Away(Opinionated):
-        times = 0
+        was = False
 
         async def judge(self, critique: Critique) -> Judgement:
-            self.times += 1
-            if self.times == 2:
+            if self.thinking and not self.was:  # the loop waits for the first step's: this is the second one's, ahead
+                self.was = True
                 raise Unavailable("away")
             return await super().judge(critique)
 
     world = World(tmp_path, ["a", "b"], 1.0, 0.02)
-    world.critic = Away(1.0, 0.02)
+    world.critic = critic = Away(1.0, 0.1)
     events, _ = await world.run(ASK, DEEP)
+    assert critic.was
     assert len([event for event in events if isinstance(event, StepFinished)]) == 2
 
 

@@ -275,6 +275,7 @@ BAD = {
     "cut short": ({"prompt": "a", "images": [picture(size=(90, 90))[:-60] + "=="]}, "images[0]"),
     "not base64": ({"prompt": "a", "images": ["data:image/png;base64,###"]}, "not base64"),
     "a url": ({"prompt": "a", "images": ["https://example.org/cat.png"]}, "not fetched"),
+    "an anchor for none": ({"prompt": "a", "independent_steps": True, "anchor": 1}, "anchor: steps that are"),
     "an unknown digest": ({"prompt": "a", "images": ["0" * 64]}, "no image with the digest"),
 }
 

@@ -63,7 +63,7 @@ class Client(Edits):
     def interleave(self, prompt: str, *, key: str | None = None, **wishes: Unpack[Wishes]) -> Run:
         """Ask for a document; the run that makes it. `wishes` are the fields of POST /interleave: seed, images,
         references, max_attempts, max_steps, critic, budget, size, params, generator, style,
-        characters, anchor, review_plan, webhook.
+        characters, anchor, independent_steps, candidates, review_plan, webhook.
 
         The tries of this call begin one run; with a `key` of your own, so do later calls with it.
         """

@@ -29,12 +29,14 @@ export function askOf(form, given, pinned) {
   put("style", form.get("style")?.trim());
   put("characters", form.get("characters")?.trim());
   put("size", sizeOf(form));
+  put("anchor", number(form.get("anchor")));
+  put("candidates", number(form.get("candidates")));
   put("budget", numbers(form, ["max_draws", "max_seconds"]));
   put("params", numbers(form, ["num_inference_steps", "guidance_scale"]));
   const url = form.get("webhook")?.trim();
   const events = form.getAll("webhook_events");
   if (url) ask.webhook = events.length ? { url, events } : { url };
-  if (form.get("review_plan")) ask.review_plan = true;
+  for (const name of ["review_plan", "independent_steps"]) if (form.get(name)) ask[name] = true;
   const images = given.filter((each) => each.role === "images").map((each) => each.url);
   const references = [...given.filter((each) => each.role === "references").map((each) => each.url), ...pinned.map(({ image }) => image.digest)];
   if (images.length) ask.images = images;

@@ -1,12 +1,12 @@
-// Where the time of a run went: a line for each plan, wait, drawing and judgement; what the models said word for word;
-// and what it takes to make the same again.
+// Where the time of a run went: a line for each plan, wait, drawing and judgement; how far its pictures have drifted;
+// what the models said word for word; and what it takes to make the same again.
 
 import { html, useEffect, useState } from "../core/ui.js";
 import { address, api } from "../core/api.js";
 import { curlOf, pythonOf } from "../core/again.js";
 import { to } from "../core/route.js";
 import { spansOf, sums } from "../core/trace.js";
-import { seconds, titleOf } from "../core/words.js";
+import { nameOf, numberOf, seconds, titleOf } from "../core/words.js";
 import { copy } from "./away.js";
 import { Standing } from "./standing.js";
 
@@ -45,6 +45,7 @@ export function Trace({ home, state, doc, live }) {
       <ul class="legend">${Object.entries(PHASES).filter(([phase]) => totals[phase] !== undefined).map(([phase, name]) =>
         html`<li><span class=${`swatch ${phase}`}></span>${name} <strong>${seconds(totals[phase])}</strong></li>`)}</ul>
       <${Timeline} spans=${spans} /></section>
+    ${trace?.drift?.length > 0 && html`<${Drift} drift=${trace.drift} doc=${doc} />`}
     <section aria-labelledby="answers"><h2 id="answers">What the models answered</h2>
       ${answers.length === 0 && html`<p class="soft">Nothing yet.</p>`}
       ${answers.map(({ name, model, raw }) => html`<details class="answer"><summary>${name} ${model && html`<small>${model}</small>`}${raw.length > 1 && html` <small>asked ${raw.length} times</small>`}</summary>
@@ -72,6 +73,20 @@ function Timeline({ spans }) {
       <thead><tr><th scope="col">What</th><th scope="col">Step</th><th scope="col">Attempt</th><th scope="col">From</th><th scope="col">For</th><th scope="col">By</th></tr></thead>
       <tbody>${spans.map((span) => html`<tr><td>${PHASES[span.phase] ?? span.phase}</td><td>${span.step ?? ""}</td><td>${span.number ?? ""}</td>
         <td>${span.start.toFixed(2)} s</td><td>${(span.end - span.start).toFixed(2)} s</td><td>${[span.model, span.worker].filter(Boolean).join(" on ")}</td></tr>`)}</tbody></table></div></details>`;
+}
+
+/** The distances of each step's picture from the anchor's. */
+function Drift({ drift, doc }) {
+  const nameOfStep = (index) => {
+    const entry = doc.steps.find((each) => each.step.index === index);
+    return entry ? `${numberOf(entry)}. ${nameOf(entry.step, numberOf(entry))}` : `Step ${index}`;
+  };
+  const share = (value) => html`<td><span class="meter" aria-hidden="true"><span style=${{ width: `${100 * value}%` }}></span></span> ${value.toFixed(3)}</td>`;
+  return html`<section aria-labelledby="drift"><h2 id="drift">Drift</h2>
+    <p class="soft">How far each picture is from that of “${nameOfStep(drift[0].anchor)}”: 0 is alike, 1 as far as can be. Colour tells of style, light and palette; layout of everything that changed, wanted or not.</p>
+    <div class="scroll" tabindex="0" role="region" aria-label="The drift in numbers"><table class="drift">
+      <thead><tr><th scope="col">Step</th><th scope="col">Colour</th><th scope="col">Layout</th></tr></thead>
+      <tbody>${drift.map(({ step, colour, layout }) => html`<tr><td>${nameOfStep(step)}</td>${share(colour)}${share(layout)}</tr>`)}</tbody></table></div></section>`;
 }
 
 /** A lane for the run as a whole, and one for each attempt. */
