@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from interleavethinker.types import ImageJob, Size
+from interleavethinker.types import Drawing, ImageJob, Size
 from services.generator_service.backends.base import Loaded, OnStep
+from services.generator_service.lease import Lease
 from services.generator_service.settings import GeneratorSettings
 
 STAMPS = "HANDOVER_STAMPS"
@@ -29,6 +30,14 @@ def stamp(what: str, key: str) -> None:
 
 
 def open_backend(settings: GeneratorSettings) -> DrawnAtOnce:
+    """The worker asks for its backend before it takes a job: from here on its leases' ends are noted."""
+    done = Lease.done
+
+    def noted(self: Lease, drawing: Drawing) -> None:
+        done(self, drawing)
+        stamp("ended", self.job_id)
+
+    Lease.done = noted  # type: ignore[method-assign]
     return DrawnAtOnce()
 
 

@@ -37,6 +37,8 @@ NOBODY = (
 DEAF_SECONDS = 1.0
 """Before a stream of progress that was cut, or that is not there yet, is asked for again."""
 _STREAM = {"Accept": http.EVENT_STREAM}
+_ENDING: set[asyncio.Task[None]] = set()
+"""Streams of progress that nobody needs any more; a task that nobody holds may be collected before its end."""
 
 
 class GeneratorClient(ServiceClient):
@@ -96,8 +98,9 @@ class GeneratorClient(ServiceClient):
             yield
         finally:
             if telling:
-                telling.cancel()
-                await asyncio.gather(telling, return_exceptions=True)
+                telling.cancel()  # it ends beside: the picture need not wait for it
+                _ENDING.add(telling)
+                telling.add_done_callback(_ENDING.discard)
 
     async def _tell(self, job_id: str, told: OnProgress) -> None:
         """From the stream of the job's progress, opened anew where it is cut. The drawing goes on without it."""

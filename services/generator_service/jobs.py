@@ -94,15 +94,7 @@ class Jobs:
     async def _read(self, job_id: str) -> JobStatus | None:
         fields = ("state", "step", "of", "drawing", "problem")
         state, step, of, drawing, problem = await self._redis.hmget(self._keys.job(job_id), fields)
-        if state is None:
-            return None
-        return JobStatus(
-            job_id=job_id,
-            state=JobState(str(state)),
-            progress=Progress(step=step or 0, of=of or 0),
-            drawing=Drawing.model_validate_json(drawing) if drawing else None,
-            problem=Problem.model_validate_json(problem) if problem else None,
-        )
+        return None if state is None else _status(job_id, state, step, of, drawing, problem)
 
     async def wait(self, job_id: str, seconds: float) -> JobStatus | None:
         """The status once the job has ended, or after so many seconds, or when no worker has been alive for a lease's
@@ -122,7 +114,8 @@ class Jobs:
                 unattended = None if unattended_since is None else now - unattended_since
                 if left <= 0 or (unattended or 0.0) >= self._settings.lease_seconds:
                     return status.model_copy(update={"unattended_seconds": unattended})
-                await news.get_message(timeout=min(left, LOOK_SECONDS))
+                if ended := _told(job_id, await news.get_message(timeout=min(left, LOOK_SECONDS))):
+                    return ended
 
     async def progress(self, job_id: str) -> AsyncGenerator[JobProgress, None]:
         """How the job comes along, now and whenever that has changed, until it has ended or is not known any more.
@@ -222,6 +215,27 @@ class Jobs:
         queue = await self._revive(keys=[self._keys.job(job_id), self._keys.endings, self._keys.waiting], args=args)
         if queue:
             await asyncio.to_thread(self._send, job_id, Priority(queue))
+
+
+def _told(job_id: str, message: dict[str, Any] | None) -> JobStatus | None:
+    """The status that the news of an ending holds, None for other news: the record need not be read once more."""
+    state, *rest = str(message["data"]).split(" ", 3) if message else [""]
+    if len(rest) != 3:  # also what a worker of an earlier release says
+        return None
+    step, of, value = rest
+    drawing, problem = (value if state == wanted else None for wanted in (JobState.DONE, JobState.FAILED))
+    return _status(job_id, state, step, of, drawing, problem)
+
+
+def _status(job_id: str, state: Any, step: Any, of: Any, drawing: Any, problem: Any) -> JobStatus:
+    """From what the record holds."""
+    return JobStatus(
+        job_id=job_id,
+        state=JobState(str(state)),
+        progress=Progress(step=step or 0, of=of or 0),
+        drawing=Drawing.model_validate_json(drawing) if drawing else None,
+        problem=Problem.model_validate_json(problem) if problem else None,
+    )
 
 
 @asynccontextmanager

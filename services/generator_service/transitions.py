@@ -10,8 +10,8 @@ A job is one hash, KEYS[1]:
   withdraw the wish of the one that has it now; previews (how many were made), trace (the W3C traceparent of
   whoever asked first, '' where nothing is traced); unused (it was drawn on a guess, and that was counted); way (a
   speculative job gave way for this one).
-Endings are also pushed onto a list, KEYS[2], from which one API process counts each exactly once. Jobs of normal
-priority that wait are in a sorted set, so that each can be told how many come before it; nothing depends on it.
+Endings are published on the job's channel as `state step of value`, so that whoever waits need not look. They are also
+pushed onto a list, KEYS[2], from which one API process counts each exactly once. Jobs of normal priority that wait are in a sorted set, so that each can be told how many come before it; nothing depends on it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ local function finish(state, field, value, ending)
   redis.call('RPUSH', KEYS[2], ending)
   redis.call('LTRIM', KEYS[2], -10000, -1)
   redis.call('ZREM', KEYS[3], KEYS[1])
-  redis.call('PUBLISH', KEYS[1], state)
+  local at = redis.call('HMGET', KEYS[1], 'step', 'of')
+  redis.call('PUBLISH', KEYS[1], table.concat({state, at[1] or 0, at[2] or 0, value}, ' '))
 end
 """
 

@@ -109,13 +109,13 @@ class Worker:
                 picture = self._backend.draw(job, references, Shown(lease, self._previews))
                 drawn = Drawn(job, picture, start)
                 if self._finishing is None:
-                    self._finish(lease, drawn)
+                    asyncio.run(self._finish(lease, drawn))
                     return
                 still_held = held.pop_all()
 
                 def finish() -> None:
                     with still_held, self._ending(lease):
-                        self._finish(lease, drawn)
+                        asyncio.run(self._finish(lease, drawn))
 
                 self._finishing.hand_over(finish)
 
@@ -148,11 +148,12 @@ class Worker:
             log.exception("drawing failed", job_id=lease.job_id)
             self._fail(lease, Problem(code="draw_failed", detail=f"drawing failed: {type(error).__name__}: {error}"))
 
-    def _finish(self, lease: Lease, drawn: Drawn) -> None:
-        """Encode and store the picture, then end the job: whoever waits for it is told at once."""
+    async def _finish(self, lease: Lease, drawn: Drawn) -> None:
+        """Encode and store the picture, then end the job: whoever waits for it is told at once, before this loop of its
+        own is taken down. Nothing else is in the loop that could be kept waiting."""
         picture = drawn.picture
         data = marked_png(picture, drawn.job, self._loaded.model, level=self._png_level)
-        image = asyncio.run(put_image(self._blobs, data, width=picture.width, height=picture.height))
+        image = await put_image(self._blobs, data, width=picture.width, height=picture.height)
         drawing = Drawing(
             job_id=lease.job_id,
             image=image,
