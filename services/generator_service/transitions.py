@@ -11,7 +11,8 @@ A job is one hash, KEYS[1]:
   whoever asked first, '' where nothing is traced); unused (it was drawn on a guess, and that was counted); way (a
   speculative job gave way for this one).
 Endings are published on the job's channel as `state step of value`, so that whoever waits need not look. They are also
-pushed onto a list, KEYS[2], from which one API process counts each exactly once. Jobs of normal priority that wait are in a sorted set, so that each can be told how many come before it; nothing depends on it.
+pushed onto a list, KEYS[2], from which one API process counts each exactly once. Jobs of normal priority that wait are
+in a sorted set, so that each can be told how many come before it; nothing depends on it.
 """
 
 from __future__ import annotations

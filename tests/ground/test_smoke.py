@@ -33,7 +33,7 @@ def test_a_stack_that_works_passes(stack: Stack, tmp_path: Path):
     assert done.returncode == 0, done.stderr
     text = page.read_text()
     assert '<h1>InterleaveThinker smoke test: <span class="o PASS">PASS' in text
-    assert len(re.findall(r'class="o PASS">PASS<td>', text)) == 13
+    assert len(re.findall(r'class="o PASS">PASS<td class="w">', text)) == 13
     for about in ("generator serves", "text-to-image", "edit", "verdict", "plan", "document"):
         assert f"<td>{about}<td" in text
     assert text.count('src="data:image/png;base64,') >= 4
