@@ -93,9 +93,10 @@ soak: setup ## half an hour of mixed traffic, and what is left of it: bench/resu
 	$(BIN)/python -m bench.soak
 
 bench: setup ## seconds a document beside the sequential loop, documents a minute, the orchestrator's own time, hand-overs: bench/results/
-	$(BIN)/python -m bench.documents
-	$(BIN)/python -m bench.throughput
-	$(BIN)/python -m bench.overhead
+	$(BIN)/python -m bench.documents --lanes 36
+	$(BIN)/python -m bench.small --documents 24 --into bench/results/documents.json
+	$(BIN)/python -m bench.throughput --repeats 2 --pace 0.15 --at-once 1 8 64
+	$(BIN)/python -m bench.overhead --documents 8 --repeats 3 --runs 500 --memory-seconds 90
 	$(BIN)/python -m bench.handover
 
 bench-check: setup ## a short run beside the committed results: fails where a ratio is worse than the noise

@@ -26,7 +26,7 @@ from services.orchestrator.hints import Hints
 from services.orchestrator.reach import Reach
 from services.orchestrator.rounds import Ground, Take
 from services.orchestrator.rules import Attempt, next_prompt, stands
-from services.orchestrator.thoughts import Thoughts
+from services.orchestrator.thoughts import AskedFor, Thoughts
 from services.orchestrator.writing import PlanInWriting
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,8 @@ class Lookout:
 
 class Foresight(Ahead):
     """Of one run's work. `generator` takes the hints, `hints` is where they lead to; `live` says whether the loop has
-    come to what is new. Use as an async context manager: on leaving, nothing of it is left."""
+    come to what is new; `asked_for` counts over all runs. Use as an async context manager: on leaving, nothing of it is
+    left."""
 
     def __init__(
         self,
@@ -62,12 +63,13 @@ class Foresight(Ahead):
         hints: Hints,
         critic: Critic,
         acceptance: Acceptance,
+        asked_for: AskedFor | None = None,
         live: Callable[[], bool] = lambda: True,
     ) -> None:
         self._request, self._ground, self._reach = request, ground, reach
         self._generator, self._hints, self._live = generator, hints, live
         self._acceptance = Acceptance(acceptance)
-        self._thoughts = Thoughts(critic, reach.judging)
+        self._thoughts = Thoughts(critic, reach.judging, asked_for or AskedFor())
         self._lookouts: dict[tuple[int, str], Lookout] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._abreast = asyncio.Semaphore(max(1, reach.side_by_side))

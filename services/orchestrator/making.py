@@ -34,6 +34,7 @@ from services.orchestrator.reaching import JournalAway
 from services.orchestrator.replay import Replay
 from services.orchestrator.rounds import BEGINS_ROUND, round_of
 from services.orchestrator.screening import Guards
+from services.orchestrator.thoughts import AskedFor
 from services.orchestrator.traced import RoundSpans, tell_end, working
 from services.orchestrator.writing import Record, write_plan
 
@@ -69,7 +70,7 @@ class Making:
         self._journal, self._guards, self._ended = journal, guards, ended
         self._planner, self._critic, self._generators = planner, critic, generators
         self._reach = reach._replace(depth=min(reach.depth, 1), judging=0) if guards.see_images else reach
-        self._acceptance = {name: Acceptance() for name in generators.names}
+        self._acceptance, self._asked_for = {name: Acceptance() for name in generators.names}, AskedFor()
         self._patience, self._max_losses = patience, max_losses
         self._endings: set[asyncio.Future[None]] = set()
 
@@ -120,6 +121,7 @@ class Making:
             hints=hints,
             critic=self._critic,
             acceptance=self._acceptance.get(name) or Acceptance(),
+            asked_for=self._asked_for,
             live=lambda: not replay.generator.recorded,
         )
         replay = Replay(

@@ -12,8 +12,11 @@ from interleavethinker.ports import Critic, Judgement
 from interleavethinker.types import Critique
 from services.orchestrator.metrics import JUDGED_AHEAD
 
-_asked_for = 0
-"""Judgements that this process's loops wait for."""
+
+class AskedFor:
+    """Judgements of one critic that loops wait for, of all runs of a process."""
+
+    count = 0
 
 
 class _Thought:
@@ -25,30 +28,29 @@ class Thoughts:
     """Ahead of its turn something is judged only while fewer than `below` judgements are under way that loops wait for:
     else it would slow those."""
 
-    def __init__(self, critic: Critic, below: int) -> None:
-        self._critic, self._below = critic, below
+    def __init__(self, critic: Critic, below: int, asked_for: AskedFor) -> None:
+        self._critic, self._below, self._asked_for = critic, below, asked_for
         self._open: dict[str, _Thought] = {}
 
     async def judge(self, critique: Critique) -> Judgement:
         """Asked for."""
-        global _asked_for
         thought = self._open.get(key := critique.content_digest)
         if thought is None:
             thought = self._begin(key, critique)
         elif not thought.asked:
             JUDGED_AHEAD.labels("used").inc()
         thought.asked = True
-        _asked_for += 1
+        self._asked_for.count += 1
         try:
             return await self._of(key, thought)
         finally:
-            _asked_for -= 1
+            self._asked_for.count -= 1
 
     async def ahead(self, critique: Critique) -> Judgement | None:
         """None where there is no time for it, or nobody to judge; cancelling it ends what nobody asked for."""
         key = critique.content_digest
         if (thought := self._open.get(key)) is None:
-            if _asked_for >= self._below:
+            if self._asked_for.count >= self._below:
                 return None
             JUDGED_AHEAD.labels("begun").inc()
             thought = self._begin(key, critique)
