@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import diffusers
+import numpy as np
 import torch
 from diffusers import AutoencoderKL, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
+from diffusers.pipelines.omnigen import pipeline_omnigen, processor_omnigen
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
@@ -210,6 +213,44 @@ def longcat_edit(directory: Path) -> None:
     ).save_pretrained(directory)  # fmt: skip
 
 
+class _Transforms:
+    """The four of torchvision's transforms that OmniGen's processor asks for; torchvision cannot stand beside the CPU
+    build of torch (docs/decisions/0006)."""
+
+    @staticmethod
+    def Lambda(function: Callable[[Any], Any]) -> Callable[[Any], Any]:  # noqa: N802
+        return function
+
+    @staticmethod
+    def Compose(parts: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:  # noqa: N802
+        return lambda value: reduce(lambda made, part: part(made), parts, value)
+
+    @staticmethod
+    def ToTensor() -> Callable[[Any], torch.Tensor]:  # noqa: N802
+        return lambda image: torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+
+    @staticmethod
+    def Normalize(mean: list[float], std: list[float], inplace: bool) -> Callable[[torch.Tensor], torch.Tensor]:  # noqa: N802
+        shift, scale = torch.tensor(mean).view(-1, 1, 1), torch.tensor(std).view(-1, 1, 1)
+        return lambda image: (image - shift) / scale
+
+
+def omnigen(directory: Path) -> None:
+    if not hasattr(processor_omnigen, "transforms"):
+        processor_omnigen.transforms = _Transforms
+        pipeline_omnigen.OmniGenMultiModalProcessor = processor_omnigen.OmniGenMultiModalProcessor
+    words = tiny_klein.tokenizer()
+    transformer = diffusers.OmniGenTransformer2DModel(
+        in_channels=4, patch_size=2, hidden_size=WIDTH, num_attention_heads=2, num_key_value_heads=2, num_layers=2,
+        intermediate_size=32, pad_token_id=0, vocab_size=len(words), max_position_embeddings=2048, time_step_dim=16,
+        original_max_position_embeddings=2048, pos_embed_max_size=32,
+        rope_scaling={"long_factor": [1.0] * 8, "short_factor": [1.0] * 8},
+    )  # fmt: skip
+    diffusers.OmniGenPipeline(
+        transformer=transformer, scheduler=_flow(invert_sigmas=True, num_train_timesteps=1), vae=_vae(), tokenizer=words
+    ).save_pretrained(directory)
+
+
 FAMILIES: dict[str, Callable[[Path], None]] = {
     "flux2-klein-4b": klein,
     "flux2-klein-9b": klein,
@@ -220,8 +261,9 @@ FAMILIES: dict[str, Callable[[Path], None]] = {
     "sd35-large": sd35,
     "sdxl": sdxl,
     "longcat-image-edit": longcat_edit,
+    "omnigen": omnigen,
 }
-"""By preset; `omnigen` wants torchvision for its pictures."""
+"""By preset."""
 
 PARTNERS = {"sdxl": sdxl_pix2pix}
 

@@ -25,7 +25,7 @@ HEAVY = {"qwen-image-edit", "longcat-image-edit"}
 
 def tiny_call(name: str) -> dict[str, Any]:
     call: dict[str, Any] = {"num_inference_steps": 2}
-    if SHAPES[presets()[name].pipeline].blank and name not in ("sdxl",):
+    if SHAPES[presets()[name].pipeline].blank and name not in ("sdxl", "omnigen"):
         call["max_sequence_length"] = 16
     return call
 

@@ -69,6 +69,7 @@ class Diffusers:
             torch.set_num_threads(self._settings.threads)
         diffusers.utils.logging.disable_progress_bar()
         transformers.utils.logging.disable_progress_bar()
+        self._device = device
         self._import_own()
         how = self._settings.acceleration
         quantized = accelerated.quantization(how, device)
@@ -134,9 +135,17 @@ class Diffusers:
         # A CPU generator gives the same noise on every device.
         call["generator"] = torch.Generator("cpu").manual_seed(job.seed)
         noting = unfinished.noting() if unfinished else nullcontext()
-        with _explained(job, references), torch.inference_mode(), telling, noting:
+        with _explained(job, references), self._dice(job.seed), torch.inference_mode(), telling, noting:
             picture: Image.Image = way.pipeline(prompt=way.prompt(clean(job.prompt), references), **call).images[0]
         return way.finished(picture, job)
+
+    @contextmanager
+    def _dice(self, seed: int) -> Iterator[None]:
+        """For pipelines that also throw torch's own dice (OmniGen, as it encodes references): the same for the same
+        job; the process's are left as they were."""
+        with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
 
     def _load(self, model: str, device: torch.device, dtype: str, quantized: dict[str, Any]) -> tuple[str, Way]:
         name, folder = _fetch(model, pinned=self._settings.pinned)
