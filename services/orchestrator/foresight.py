@@ -27,6 +27,7 @@ from services.orchestrator.reach import Reach
 from services.orchestrator.rounds import Ground, Take
 from services.orchestrator.rules import Attempt, next_prompt, stands
 from services.orchestrator.thoughts import AskedFor, Thoughts
+from services.orchestrator.to_the_end import to_the_end
 from services.orchestrator.writing import PlanInWriting
 
 log = structlog.get_logger(__name__)
@@ -81,6 +82,9 @@ class Foresight(Ahead):
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await to_the_end(self._put_away())
+
+    async def _put_away(self) -> None:
         await _ended(list(self._tasks))
         await self._thoughts.close()
 

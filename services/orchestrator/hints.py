@@ -12,6 +12,7 @@ from typing import Self
 from interleavethinker.ports import Foretelling, Generator
 from interleavethinker.telemetry import HINTS
 from interleavethinker.types import Drawing, ImageJob
+from services.orchestrator.to_the_end import to_the_end
 
 
 class Hints:
@@ -26,6 +27,9 @@ class Hints:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await to_the_end(self._forget_all())
+
+    async def _forget_all(self) -> None:
         for job, _told in list(self._open.values()):
             await self.forget(job)
 

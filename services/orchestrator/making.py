@@ -35,6 +35,7 @@ from services.orchestrator.replay import Replay
 from services.orchestrator.rounds import BEGINS_ROUND, round_of
 from services.orchestrator.screening import Guards
 from services.orchestrator.thoughts import AskedFor
+from services.orchestrator.to_the_end import to_the_end
 from services.orchestrator.traced import RoundSpans, tell_end, working
 from services.orchestrator.writing import Record, write_plan
 
@@ -42,9 +43,6 @@ log = structlog.get_logger(__name__)
 
 AWAY_SECONDS = 0.5
 """How long a run is held that could not be written to, before anyone takes it up again."""
-
-END_SECONDS = 5.0
-"""How long the end of a run that is dropped may take to be written."""
 
 Ended = Callable[[str, Set[int]], None]
 
@@ -72,7 +70,6 @@ class Making:
         self._reach = reach._replace(depth=min(reach.depth, 1), judging=0) if guards.see_images else reach
         self._acceptance, self._asked_for = {name: Acceptance() for name in generators.names}, AskedFor()
         self._patience, self._max_losses = patience, max_losses
-        self._endings: set[asyncio.Future[None]] = set()
 
     async def __call__(self, claim: Claim) -> None:
         http.run_id.set(claim.run_id)
@@ -163,14 +160,7 @@ class Making:
             end = cut_short(error, stands=any(step.finished for step in document.steps))
         # Once its end is written the run is seen to have ended and dropped, perhaps more than once before this task
         # goes on; it is counted and told all the same.
-        ending = asyncio.ensure_future(self._end(claim, past, end, record))
-        self._endings.add(ending)
-        ending.add_done_callback(self._endings.discard)
-        try:
-            await asyncio.shield(ending)
-        except asyncio.CancelledError:
-            await asyncio.wait({ending}, timeout=END_SECONDS)
-            raise
+        await to_the_end(self._end(claim, past, end, record))
 
     async def _end(self, claim: Claim, past: list[Recorded], end: Finished, record: Record) -> None:
         try:

@@ -19,8 +19,8 @@ from tests.fakes import ACCEPT, FakeCritic, FakePlanner, steps_of
 from tests.generator_stack import GeneratorStack, serving, session_stack
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
-LONG = 200
-"""Denoising steps of a drawing that takes a few seconds."""
+LONG, SIDE = 200, {"width": 384, "height": 384}
+"""Denoising steps of a drawing that takes seconds on a quick machine too, and its size."""
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def orchestrator(stack: GeneratorStack, tmp_path_factory: pytest.TempPathFactory
 def job(prompt: str, step: int, seed: int, steps: int, **fields: object) -> ImageJob:
     params = GenerationParams(num_inference_steps=steps)
     return ImageJob.model_validate(
-        {"prompt": prompt, "seed": attempt_seed(seed, step, 1), "params": params.model_dump(), **fields}
+        {"prompt": prompt, "seed": attempt_seed(seed, step, 1), "params": params.model_dump(), "size": SIDE, **fields}
     )
 
 
@@ -73,7 +73,7 @@ def in_state(stack: GeneratorStack, wanted: ImageJob, state: JobState, step: int
 
 
 def test_a_canceled_run_stops_its_drawing_at_the_next_step(stack: GeneratorStack, orchestrator: httpx2.Client):
-    ask = {"prompt": "a hill", "seed": 301, "params": {"num_inference_steps": LONG}}
+    ask = {"prompt": "a hill", "seed": 301, "size": SIDE, "params": {"num_inference_steps": LONG}}
     run = orchestrator.post("/interleave", json=ask).json()["id"]
     wanted = job("a hill in the morning", 1, 301, LONG)
     until(lambda: in_state(stack, wanted, JobState.DRAWING, step=1))
@@ -86,11 +86,11 @@ def test_a_canceled_run_stops_its_drawing_at_the_next_step(stack: GeneratorStack
 
 
 def test_a_canceled_run_withdraws_its_hint(stack: GeneratorStack, orchestrator: httpx2.Client):
-    ask = {"prompt": "a hill", "seed": 302, "params": {"num_inference_steps": LONG // 2}}
+    ask = {"prompt": "a hill", "seed": 302, "size": SIDE, "params": {"num_inference_steps": LONG}}
     run = orchestrator.post("/interleave", json=ask).json()["id"]
-    drawn = until(lambda: in_state(stack, job("a hill in the morning", 1, 302, LONG // 2), JobState.DONE))
+    drawn = until(lambda: in_state(stack, job("a hill in the morning", 1, 302, LONG), JobState.DONE))
     reference = drawn.drawing.image.model_dump()
-    hinted = job("a hill in the evening", 2, 302, LONG // 2, references=[reference])
+    hinted = job("a hill in the evening", 2, 302, LONG, references=[reference])
     until(lambda: looked_at(stack, hinted))
     assert orchestrator.delete(f"/interleave/{run}").json() == {"cancel": "requested"}
     ended = until(lambda: (status := looked_at(stack, hinted)) and status.state.final and status)

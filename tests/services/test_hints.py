@@ -48,3 +48,21 @@ async def test_leaving_withdraws_what_came_to_nothing(blobs: DirectoryBlobs):
     async with Hints(slow) as hints:
         await hints.foresee(JOB)
     assert slow.forgotten == [JOB]
+
+
+async def test_a_run_that_is_dropped_twice_withdraws_all_the_same(blobs: DirectoryBlobs):
+    slow, begun = Slow(blobs), asyncio.Event()
+
+    async def run() -> None:
+        async with Hints(slow) as hints:
+            await hints.foresee(JOB)
+            begun.set()
+            await asyncio.sleep(60)
+
+    running = asyncio.create_task(run())
+    await begun.wait()
+    for _ in range(2):
+        running.cancel()
+        await asyncio.sleep(0.01)
+    await asyncio.gather(running, return_exceptions=True)
+    assert running.cancelled() and slow.forgotten == [JOB]
