@@ -19,9 +19,13 @@ export function Dialog({ title, close, submit, done = "Save", wide, children }) 
   const [busy, setBusy] = useState(false);
   useLayoutEffect(() => {
     const before = document.activeElement;
-    frame.current.showModal();
-    frame.current.querySelector("[data-first]")?.focus();
-    return () => before?.isConnected && before.focus();
+    const dialog = frame.current;
+    dialog.showModal();
+    dialog.querySelector("[data-first]")?.focus();
+    return () => {
+      const now = document.activeElement; // whoever pressed a key since the browser closed it is elsewhere already
+      if (before?.isConnected && (!now || now === document.body || dialog.contains(now))) before.focus();
+    };
   }, []);
   const send = async (event) => {
     event.preventDefault();
